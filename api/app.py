@@ -1,0 +1,87 @@
+"""The Flask app: which path and method goes to which handler, and nothing else."""
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
+
+from api import health, input_items, responses
+from api.documentation import docs_page, openapi_document
+from api.errors import error_reply
+from api.incoming import Incoming
+from api.reply import Reply
+from common.bootstrap import Services
+from common.errors import InvalidValue, MethodNotAllowed, RouteNotFound
+
+Handler = Callable[..., Reply]
+
+# One set of handlers at every place that an OpenAI SDK's base_url may point to.
+PREFIXES = ("/openai/v1", "/openai", "/v1")
+
+RESPONSES_ROUTES: list[tuple[str, str, Handler]] = [
+    ("POST", "/responses", responses.create),
+    ("GET", "/responses/<response_id>", responses.retrieve),
+    ("DELETE", "/responses/<response_id>", responses.delete),
+    ("POST", "/responses/<response_id>/cancel", responses.cancel),
+    ("GET", "/responses/<response_id>/input_items", input_items.list_items),
+]
+
+OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "/healthz", health.alive),
+    ("GET", "/readyz", health.ready),
+    ("GET", "/version", health.version),
+    ("GET", "/openapi.json", openapi_document),
+    ("GET", "/docs", docs_page),
+]
+
+
+def create_app(services: Services) -> Flask:
+    """The front, on these services."""
+    app = Flask("muninn", static_folder=None)
+    for prefix in PREFIXES:
+        for method, path, handler in RESPONSES_ROUTES:
+            _add(app, services, method, prefix + path, handler)
+    for method, path, handler in OPERATIONS_ROUTES:
+        _add(app, services, method, path, handler)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _add(app: Flask, services: Services, method: str, path: str, handler: Handler) -> None:
+    view = partial(_view, services, handler)
+    # A trailing slash is forgiven: a redirect would turn an SDK's POST into a GET.
+    app.add_url_rule(path, f"{method} {path}", view, methods=[method], strict_slashes=False)
+
+
+def _view(services: Services, handler: Handler, **arguments: str) -> Response:
+    return _to_flask(handler(services, Incoming(request.environ), **arguments))
+
+
+def _to_flask(reply: Reply) -> Response:
+    return Response(
+        reply.body,
+        status=reply.status,
+        headers=reply.headers,
+        content_type=reply.content_type,
+        direct_passthrough=not isinstance(reply.body, bytes),
+    )
+
+
+def _failed(error: Exception) -> Response:
+    response = _to_flask(error_reply(_ours(error)))
+    if isinstance(error, FlaskMethodNotAllowed) and error.valid_methods:
+        response.headers["allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _ours(error: Exception) -> Exception:
+    """Flask's own exceptions in our words."""
+    if not isinstance(error, HTTPException):
+        return error
+    if error.code == 404:
+        return RouteNotFound("There is nothing at this path; see /docs.")
+    if error.code == 405:
+        return MethodNotAllowed("This path does not take this method; see /docs.")
+    return InvalidValue(str(error.description or error.name))

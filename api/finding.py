@@ -1,0 +1,21 @@
+"""Finds a stored job for a caller."""
+
+from api.auth import Caller
+from common.errors import JobNotFound
+from common.jobs import JobRecord, is_job_id
+from common.store import JobStore
+
+LONGEST_ID = 512
+
+
+def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
+    """The caller's job by its own id or by its provider's response id.
+
+    Raises JobNotFound, the same for an id that is malformed, unknown or someone else's.
+    """
+    if not any_id or len(any_id) > LONGEST_ID:
+        raise JobNotFound
+    record = store.get(any_id) if is_job_id(any_id) else store.find_by_response(any_id)
+    if record is None or record.owner != caller.owner:
+        raise JobNotFound
+    return record

@@ -1,0 +1,69 @@
+"""A request as the handlers see it, read from the WSGI environment without ceremony."""
+
+import sys
+from typing import Any
+from urllib.parse import parse_qs
+
+from common.errors import InvalidJson, RequestError, RequestTooLarge
+
+# How much more than the longest body is read of one that is too long.
+DRAIN_FACTOR = 4
+
+
+class Incoming:
+    """One HTTP request. Nothing is read or parsed before it is asked for."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    @property
+    def method(self) -> str:
+        return str(self._environ["REQUEST_METHOD"])
+
+    @property
+    def path(self) -> str:
+        return str(self._environ["PATH_INFO"])
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, stripped, by its name in any case; None when it is not there."""
+        value = self._environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return value.strip() if value is not None else None
+
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of one that is given twice the last."""
+        parsed = parse_qs(self._environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        return {name: values[-1] for name, values in parsed.items()}
+
+    def body(self, max_bytes: int) -> bytes:
+        """The whole body. Raises RequestTooLarge, having read on for a while and kept nothing.
+
+        It reads on because a client that is still writing would otherwise see its connection
+        reset instead of the answer.
+        """
+        declared = self._declared_length()
+        give_up_bytes = min(declared, DRAIN_FACTOR * max_bytes)
+        stream = self._environ["wsgi.input"]
+        kept: list[bytes] = []
+        size = 0
+        while size < give_up_bytes and (chunk := stream.read(give_up_bytes - size)):
+            size += len(chunk)
+            if size <= max_bytes:
+                kept.append(chunk)
+            else:
+                kept.clear()
+        if size > max_bytes or size < declared < sys.maxsize:
+            raise _body_error(size, max_bytes)
+        return kept[0] if len(kept) == 1 else b"".join(kept)
+
+    def _declared_length(self) -> int:
+        """The body's length; sys.maxsize when it ends where the client says so (chunked)."""
+        text = self._environ.get("CONTENT_LENGTH") or ""
+        if text.isdigit():
+            return int(text)
+        return sys.maxsize if self._environ.get("wsgi.input_terminated") else 0
+
+
+def _body_error(size: int, max_bytes: int) -> RequestError:
+    if size > max_bytes:
+        return RequestTooLarge(f"The request body is longer than {max_bytes} bytes.")
+    return InvalidJson(f"The request body ended after {size} bytes, earlier than announced.")

@@ -1,0 +1,44 @@
+"""A job's events as an HTTP stream."""
+
+from dataclasses import replace
+
+from api.headers import ASYNC_ID
+from api.reply import Reply
+from api.streaming import stream_reply
+from common.bootstrap import Services
+from common.errors import InvalidValue, JobNotFound
+from common.job_stream import JobStream
+from common.jobs import JobRecord
+
+
+def job_stream_reply(services: Services, record: JobRecord, after: int = -1) -> Reply:
+    """The job's events after a sequence number, to its end."""
+
+    def look() -> JobRecord:
+        found = services.store.get(record.id)
+        if found is None:
+            raise JobNotFound
+        return found
+
+    stream = JobStream(
+        record,
+        look,
+        services.events,
+        services.endings,
+        after=after,
+        silence_seconds=services.settings.stream_heartbeat_seconds,
+    )
+    reply = stream_reply(stream)
+    return replace(reply, headers=reply.headers | {ASYNC_ID: record.id})
+
+
+def starting_after(query: dict[str, str]) -> int:
+    """The sequence number of the last event the caller has seen; -1 for none."""
+    text = query.get("starting_after")
+    if text is None:
+        return -1
+    if not text.isdecimal() or len(text) > 15:
+        raise InvalidValue(
+            "starting_after takes the sequence number of an event.", param="starting_after"
+        )
+    return int(text)

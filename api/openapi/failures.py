@@ -1,0 +1,17 @@
+"""What every error status means."""
+
+ERRORS = {
+    400: "The body is not a JSON object (`invalid_json`), a field has the wrong type "
+    "(`invalid_type`) or a value that cannot be honoured (`invalid_value`), or `model` is missing "
+    "(`missing_required_parameter`). `error.param` names the field.",
+    404: "No provider of that name (`model_not_found`), or no job or response with that id: "
+    "unknown, expired, deleted or another caller's (`job_not_found`).",
+    413: "The body is too large (`request_too_large`).",
+    422: "The idempotency key was used with another body (`idempotency_key_reused`).",
+    429: "Too many jobs are waiting, or the provider limits its rate.",
+    502: "The provider cannot be reached, or gave no valid answer (`provider_error`).",
+    503: "The job store cannot be reached; calls that are not jobs go on without it "
+    "(`service_unavailable`).",
+    504: "The provider did not answer in time (`provider_timeout`).",
+}
+SAY_WHEN_TO_RETRY = frozenset({429, 503})

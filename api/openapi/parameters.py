@@ -1,0 +1,122 @@
+"""What routes read beside the body, and the headers they answer."""
+
+from typing import Any
+
+from api.headers import (
+    ASYNC,
+    ASYNC_ID,
+    IDEMPOTENCY_KEY,
+    LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_WAIT_SECONDS,
+    PREFER,
+    RAW_REQUEST,
+    RAW_RESPONSE,
+    RESULT_TTL,
+)
+from api.input_items import DEFAULT_LIMIT, LARGEST_LIMIT
+
+
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_SWITCH: dict[str, Any] = {"type": "string", "examples": ["true"]}
+
+PREFER_HEADER = _header(
+    PREFER,
+    f"`wait=N`: wait up to N seconds ({LONGEST_WAIT_SECONDS} at most) for the job's end, and "
+    "answer the finished result if it came.",
+    type="string",
+    examples=["wait=30"],
+)
+CREATE_HEADERS = (
+    _header(
+        ASYNC,
+        "`true` (in any case) makes the request a job: the answer comes at once and carries the "
+        "job's id. `false` or empty: an ordinary call. Not together with `stream`.",
+        **_SWITCH,
+    ),
+    _header(
+        ASYNC_ID,
+        "The id of a job to poll. The body and the other headers, except `prefer`, are then "
+        "ignored.",
+        type="string",
+    ),
+    _header(
+        RESULT_TTL,
+        "How long the job can be polled after its end, in seconds. What is no positive number "
+        "counts as missing; what is above the configured maximum counts as the maximum.",
+        type="integer",
+        default=3600,
+    ),
+    _header(
+        IDEMPOTENCY_KEY,
+        "For jobs: submitting the same body again with the same key answers the same job, for as "
+        "long as that is stored. Another body with that key is refused (422).",
+        type="string",
+        maxLength=LONGEST_IDEMPOTENCY_KEY,
+    ),
+    PREFER_HEADER,
+    _header(
+        RAW_REQUEST,
+        "`true` adds what the provider was sent, as `extra_fields.raw_request`.",
+        **_SWITCH,
+    ),
+    _header(
+        RAW_RESPONSE,
+        "`true` adds what the provider answered, as `extra_fields.raw_response`.",
+        **_SWITCH,
+    ),
+)
+PAGE_QUERY = (
+    _query(
+        "limit",
+        "How many items to answer.",
+        type="integer",
+        minimum=1,
+        maximum=LARGEST_LIMIT,
+        default=DEFAULT_LIMIT,
+    ),
+    _query(
+        "order",
+        "`asc`: in the order they were given; otherwise the last comes first.",
+        type="string",
+        enum=["asc", "desc"],
+        default="desc",
+    ),
+    _query("after", "The id of the last item already seen.", type="string"),
+)
+_ID: dict[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "A job's id, or the id that the provider gave to its response.",
+    "schema": {"type": "string"},
+}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    part["name"]: part for part in (*CREATE_HEADERS, *PAGE_QUERY, _ID)
+}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "Retry-After": {
+        "description": "How long to wait before asking again, in seconds.",
+        "schema": {"type": "integer"},
+    },
+    "openai-poll-after-ms": {
+        "description": "The same for OpenAI's SDKs, in milliseconds.",
+        "schema": {"type": "integer"},
+    },
+    "idempotent-replayed": {
+        "description": "`true` when an earlier submit with the same key made this job.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "preference-applied": {
+        "description": "The `wait=N` that was honoured, at most the longest there is.",
+        "schema": {"type": "string"},
+    },
+}
+POLL_HEADERS = ("Retry-After", "openai-poll-after-ms")

@@ -1,0 +1,33 @@
+"""What the tables of the service's description are made of."""
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+JSON, SSE, HTML = "application/json", "text/event-stream", "text/html"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route answers when all is well; ``content`` is a model, or None, by media type."""
+
+    description: str
+    content: dict[str, type[BaseModel] | None]
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path. ``errors`` are statuses of ERRORS, ``parameters`` of PARAMETERS."""
+
+    method: str
+    path: str
+    operation: str
+    tag: str
+    summary: str
+    answers: dict[int, Answer]
+    description: str = ""
+    parameters: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    errors: tuple[int, ...] = ()
+    samples: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,64 @@
+"""A job as the answer to a poll: 200 in every state, for SDKs repeat a poll that answers 5xx."""
+
+import time
+from dataclasses import replace
+
+from api.reply import Reply
+from common.bootstrap import Services
+from common.errors import JobNotFound, ServiceUnavailable
+from common.job_views import response_view
+from common.jobs import JobRecord
+from common.submission import Submitted
+
+# Until this age (seconds) of a job, poll again after (milliseconds).
+_PACE = ((5, 500), (60, 1000), (600, 2000))
+_SLOWEST_MS = 5000
+
+
+def poll_reply(record: JobRecord) -> Reply:
+    """The job as it stands, and, while it waits or runs, when to ask again."""
+    headers = {} if record.is_ended else poll_headers(record.created_at_ms)
+    return Reply(200, response_view(record), headers)
+
+
+def waited_reply(services: Services, record: JobRecord, wait_seconds: int) -> Reply:
+    """The same, after waiting for the job's end for as long as the caller prefers."""
+    if wait_seconds == 0 or record.is_ended:
+        return _applied(poll_reply(record), wait_seconds)
+
+    def look() -> JobRecord:
+        found = services.store.get(record.id)
+        if found is None:
+            raise JobNotFound
+        return found
+
+    return _applied(poll_reply(services.endings.wait(record.id, look, wait_seconds)), wait_seconds)
+
+
+def submit_reply(services: Services, submitted: Submitted, wait_seconds: int) -> Reply:
+    """The job as it was submitted, or its end if the caller prefers to wait and it came."""
+    headers = poll_headers(submitted.created_at_ms)
+    if submitted.is_replayed:
+        headers["idempotent-replayed"] = "true"
+    as_submitted = Reply(200, submitted.shape, headers)
+    if wait_seconds == 0:
+        return as_submitted
+    try:
+        record = services.store.get(submitted.job_id)
+        reply = waited_reply(services, record, wait_seconds) if record else as_submitted
+    except (JobNotFound, ServiceUnavailable):
+        return as_submitted  # it is accepted: no trouble with waiting may say otherwise
+    return replace(reply, headers=headers | reply.headers) if submitted.is_replayed else reply
+
+
+def _applied(reply: Reply, wait_seconds: int) -> Reply:
+    if wait_seconds:
+        reply.headers["preference-applied"] = f"wait={wait_seconds}"
+    return reply
+
+
+def poll_headers(created_at_ms: int) -> dict[str, str]:
+    """``openai-poll-after-ms``, and the same as ``Retry-After`` in whole seconds."""
+    age_seconds = time.time() - created_at_ms / 1000
+    pause_ms = next((pause for age, pause in _PACE if age_seconds < age), _SLOWEST_MS)
+    return {"retry-after": str(-(-pause_ms // 1000)), "openai-poll-after-ms": str(pause_ms)}

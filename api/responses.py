@@ -1,0 +1,71 @@
+"""The Responses routes: create (inline, streamed, as a job), poll, retrieve, cancel, delete."""
+
+from api.auth import Caller, identify
+from api.finding import find_job
+from api.headers import parse_headers, wait_seconds
+from api.incoming import Incoming
+from api.job_streaming import job_stream_reply, starting_after
+from api.polling import poll_reply, submit_reply, waited_reply
+from api.previous import resolve_previous
+from api.reply import Reply, json_reply
+from api.streaming import stream_reply
+from api.submitting import SubmitRequest, submit
+from common.bootstrap import Services
+from common.errors import InvalidValue
+from common.providers.base import UpstreamCall
+from common.schemas import parse_create_request
+
+
+def create(services: Services, incoming: Incoming) -> Reply:
+    """``POST …/responses``."""
+    caller = identify(incoming)
+    headers = parse_headers(incoming)
+    if headers.poll_id is not None:
+        return _poll(services, incoming, caller, headers.poll_id)
+    raw = incoming.body(services.settings.max_body_bytes)
+    body = parse_create_request(raw)
+    if headers.is_async or body.get("background"):
+        return _create_job(services, incoming, SubmitRequest(caller, headers, raw, body))
+    body = resolve_previous(services.store, caller, body)
+    if body.get("stream"):
+        call = UpstreamCall(services.settings.stream_heartbeat_seconds)
+        return stream_reply(services.inference.stream(body, call))
+    answer = services.inference.create(body, headers.options, UpstreamCall())
+    return Reply(200, answer.body, answer.headers)
+
+
+def _poll(services: Services, incoming: Incoming, caller: Caller, any_id: str) -> Reply:
+    record = find_job(services.store, caller, any_id)
+    return waited_reply(services, record, wait_seconds(incoming))
+
+
+def _create_job(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
+    if request.is_streamed and request.headers.is_async:
+        raise InvalidValue("'stream' does not go with x-bf-async: true.", param="stream")
+    submitted = submit(services, incoming, request)
+    if not request.is_streamed:
+        return submit_reply(services, submitted, wait_seconds(incoming))
+    return job_stream_reply(services, find_job(services.store, request.caller, submitted.job_id))
+
+
+def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
+    """``GET …/responses/{id}``; with ``stream=true`` the events after ``starting_after``."""
+    caller, query = identify(incoming), incoming.query()
+    if query.get("stream", "").lower() != "true":
+        return _poll(services, incoming, caller, response_id)
+    after = starting_after(query)
+    return job_stream_reply(services, find_job(services.store, caller, response_id), after)
+
+
+def cancel(services: Services, incoming: Incoming, response_id: str) -> Reply:
+    """``POST …/responses/{id}/cancel``: a job that has ended is answered as it is."""
+    record = find_job(services.store, identify(incoming), response_id)
+    services.store.cancel(record.id)
+    return poll_reply(find_job(services.store, identify(incoming), record.id))
+
+
+def delete(services: Services, incoming: Incoming, response_id: str) -> Reply:
+    """``DELETE …/responses/{id}``."""
+    record = find_job(services.store, identify(incoming), response_id)
+    services.store.delete(record.id)
+    return json_reply({"id": response_id, "object": "response.deleted", "deleted": True})

@@ -1,0 +1,39 @@
+"""Events to HTTP: a relayed stream as the body of a response."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from api.reply import Reply
+from common.sse import COMMENT, SseEvent, encode_event
+
+# Proxies between us and the caller shall pass each event on as it comes.
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+
+
+class EventSource(Protocol):
+    """Events, None for each silence, and a way to end it."""
+
+    headers: dict[str, str]
+
+    def __iter__(self) -> Iterator[SseEvent | None]: ...
+
+    def close(self) -> None: ...
+
+
+class EventBody(Iterable[bytes]):
+    """The bytes of a stream. The server closes it when the client leaves; so is the source."""
+
+    def __init__(self, source: EventSource) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[bytes]:
+        for event in self._source:
+            yield COMMENT if event is None else encode_event(event.name, event.data)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def stream_reply(source: EventSource) -> Reply:
+    return Reply(200, EventBody(source), source.headers | STREAM_HEADERS, CONTENT_TYPE)

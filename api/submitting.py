@@ -1,0 +1,50 @@
+"""From a request to a job: what the Responses routes and the job envelope have in common."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from api.auth import Caller
+from api.headers import GatewayHeaders, idempotency_key, result_ttl_seconds
+from api.incoming import Incoming
+from api.previous import resolve_previous
+from common.bootstrap import Services
+from common.errors import InvalidValue
+from common.submission import Submission, Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRequest:
+    """A request that asks for a job: who, with which headers, and the body raw and parsed."""
+
+    caller: Caller
+    headers: GatewayHeaders
+    raw: bytes
+    body: dict[str, Any]
+
+    @property
+    def is_streamed(self) -> bool:
+        return bool(self.body.get("stream"))
+
+
+def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Submitted:
+    """Store and queue the job. Raises InvalidValue for what a job cannot do, and what
+    ``Submitter.submit`` raises."""
+    body = request.body
+    if body.get("background") and body.get("store") is False:
+        raise InvalidValue("'background' needs 'store' to be true.", param="store")
+    resolved = resolve_previous(services.store, request.caller, body)
+    settings = services.settings
+    submission = Submission(
+        owner=request.caller.owner,
+        raw=request.raw,
+        request=request.raw if resolved is body else orjson.dumps(resolved),
+        body=body,
+        options=replace(request.headers.options, stream=request.is_streamed),
+        ttl_seconds=result_ttl_seconds(
+            incoming, settings.result_ttl_seconds, settings.max_result_ttl_seconds
+        ),
+        idempotency_key=idempotency_key(incoming),
+    )
+    return services.submitter.submit(submission)

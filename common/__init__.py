@@ -1,0 +1,1 @@
+"""Everything that decides something: what it means to answer a request."""

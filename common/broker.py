@@ -1,0 +1,125 @@
+"""Celery's broker: where it is, and how Celery is set up for it."""
+
+from typing import TYPE_CHECKING, Any
+
+from common.errors import ServiceUnavailable
+from common.queue import RUN_RESPONSE, Waiting
+from common.settings import Settings
+from common.store.connection import SENTINEL, SENTINEL_PORT, credentials_of, hosts_of, master_of
+from common.store.keys import JOBS_QUEUE
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+PUBLISH_TIMEOUT_SECONDS = 5.0
+
+# A publish on a frozen server would hang for more than 40 s with the defaults.
+REDIS_TRANSPORT_OPTIONS = {
+    "socket_timeout": 15,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "max_connections": 64,
+    "visibility_timeout": 3600,
+}
+# A message counts as sent when the broker says that it has it.
+AMQP_TRANSPORT_OPTIONS = {
+    "confirm_publish": True,
+    "confirm_timeout": PUBLISH_TIMEOUT_SECONDS,
+    "connect_timeout": PUBLISH_TIMEOUT_SECONDS,
+}
+
+
+def create_celery(settings: Settings) -> "Celery":
+    """The Celery app of the workers, and of fronts whose broker is not the store."""
+    from celery import Celery  # heavy, and a front with the embedded default does without it
+
+    app = Celery("muninn", set_as_current=False)
+    app.conf.update(_broker_settings(settings.effective_broker_url), **_worker_settings(settings))
+    return app
+
+
+def _broker_settings(url: str) -> dict[str, Any]:
+    if url.startswith("amqp"):
+        return {
+            "broker_url": url,
+            "broker_transport_options": AMQP_TRANSPORT_OPTIONS,
+            "task_default_queue_type": "quorum",
+            "worker_detect_quorum_queues": True,
+        }
+    if url.startswith(SENTINEL):
+        options = {**REDIS_TRANSPORT_OPTIONS, "master_name": master_of(url)}
+        return {"broker_url": _sentinel_url(url), "broker_transport_options": options}
+    return {"broker_url": url, "broker_transport_options": REDIS_TRANSPORT_OPTIONS}
+
+
+def _sentinel_url(url: str) -> str:
+    """The URL as kombu writes it: one for each sentinel."""
+    password = credentials_of(url).get("password")
+    login = f":{password}@" if password else ""
+    path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+    hosts = hosts_of(url, SENTINEL_PORT)
+    return ";".join(f"sentinel://{login}{host}:{port}{path}" for host, port in hosts)
+
+
+def _worker_settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "broker_connection_max_retries": None,
+        "broker_connection_retry_on_startup": True,
+        "task_default_queue": JOBS_QUEUE,
+        # The record is the truth and the lease brings lost jobs back. A late ack would run a long
+        # job again after the visibility timeout, while it is still running.
+        "task_acks_late": False,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # One worker must not hoard jobs that another could run at once.
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        # Remote control, threads and a restart of Redis do not go together in this version.
+        "worker_enable_remote_control": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_concurrency": settings.worker_concurrency,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+    }
+
+
+class BrokerQueue:
+    """The queue of a broker that is not the store: Celery sends, after the record was written.
+
+    A job whose message did not get through, or was lost, is found by the janitor.
+    """
+
+    def __init__(self, celery: "Celery") -> None:
+        self._celery = celery
+
+    def message(self, job_id: str) -> bytes:
+        return b""
+
+    def send(self, job_id: str) -> None:
+        from kombu.exceptions import OperationalError
+
+        try:
+            self._celery.send_task(
+                RUN_RESPONSE,
+                args=[job_id],
+                task_id=job_id,
+                argsrepr="",
+                retry=False,
+                ignore_result=True,
+            )
+        except (OperationalError, OSError) as error:
+            raise ServiceUnavailable(
+                "The job queue cannot be reached.", retry_after_seconds=2.0
+            ) from error
+
+    def oldest_waiting(self) -> Waiting:
+        """The broker tells how many wait, not which."""
+        from kombu.exceptions import OperationalError
+
+        try:
+            with self._celery.connection_for_read() as connection:
+                declared = connection.default_channel.queue_declare(JOBS_QUEUE, passive=True)
+                return Waiting(is_empty=declared.message_count == 0)
+        except (OperationalError, OSError) as error:
+            raise ServiceUnavailable("The job queue cannot be reached.") from error

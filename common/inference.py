@@ -1,0 +1,118 @@
+"""The verb: create a response, whole or as a stream, at the provider that the model names."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import orjson
+
+from common.answers import Answer, Exchange, decorate
+from common.errors import MuninnError
+from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
+from common.providers.registry import Registry, Route
+from common.relay import RelayedStream
+
+# Members of a request that speak to the gateway, or that the gateway sets itself.
+GATEWAY_FIELDS = frozenset({"stream", "background", "fallbacks"})
+# Providers refuse these on a call that is not streamed.
+STREAM_FIELDS = frozenset({"stream_options"})
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What a caller asked for beside the body. Stored with a job."""
+
+    raw_request: bool = False
+    raw_response: bool = False
+    stream: bool = False
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_json(cls, stored: bytes) -> "CallOptions":
+        """Options that a newer version knows are left out: while a deploy rolls, both run."""
+        known = {field.name for field in fields(cls)}
+        given = orjson.loads(stored)
+        return cls(**{name: value for name, value in given.items() if name in known})
+
+
+class Inference:
+    """Answers requests by calling the providers of a registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise ModelNotFound if no configured provider serves the body's model."""
+        self._registry.resolve(body["model"])
+
+    def create(
+        self,
+        body: dict[str, Any],
+        options: CallOptions,
+        call: UpstreamCall,
+        *,
+        attempt: int = 0,
+    ) -> Answer:
+        """The whole answer. Raises ModelNotFound, ProviderFailure or CallAborted."""
+        route = self._registry.resolve(body["model"])
+        request = _provider_request(route, body, GATEWAY_FIELDS | STREAM_FIELDS, attempt)
+        exchange = _exchange(route)
+        with _named(route):
+            answer = route.provider.create(request, call)
+        extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
+        finished = decorate(answer.body, answer.raw, extra_fields)
+        return Answer(finished, answer.headers, answer.body)
+
+    def stream(
+        self, body: dict[str, Any], call: UpstreamCall, *, attempt: int = 0
+    ) -> RelayedStream:
+        """Open a stream; what fails before the first event is raised here.
+
+        Whoever opens it closes it.
+        """
+        route = self._registry.resolve(body["model"])
+        request = _provider_request(route, body, GATEWAY_FIELDS, attempt)
+        exchange = _exchange(route)
+        with _named(route):
+            stream = route.provider.stream(request, call)
+        return RelayedStream(stream, exchange)
+
+
+def _provider_request(
+    route: Route, body: dict[str, Any], without: frozenset[str], attempt: int
+) -> ProviderRequest:
+    kept = {name: value for name, value in body.items() if name not in without}
+    kept["model"] = route.model_deployment
+    return ProviderRequest(model=route.model_deployment, body=kept, attempt=attempt)
+
+
+def _exchange(route: Route) -> Exchange:
+    return Exchange(
+        route.provider_name, route.model_requested, route.model_deployment, time.monotonic()
+    )
+
+
+def _raw_fields(
+    options: CallOptions, request: ProviderRequest, answer: ProviderAnswer
+) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if options.raw_request:
+        fields["raw_request"] = request.body | {"stream": False}
+    if options.raw_response:
+        fields["raw_response"] = orjson.Fragment(answer.raw)
+    return fields
+
+
+@contextmanager
+def _named(route: Route) -> Iterator[None]:
+    """Every failure that comes through says who was asked for what."""
+    try:
+        yield
+    except MuninnError as error:
+        error.provider = route.provider_name
+        error.model_requested = route.model_requested
+        raise

@@ -1,0 +1,123 @@
+"""What a job is: its statuses, the ways between them, and its record. Pure."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class JobStatus(StrEnum):
+    """OpenAI's words, used everywhere inside; the envelope's words live at its own edge.
+
+    Ways out: QUEUED by claim, cancel or a deadline; IN_PROGRESS by finish, cancel, or back to
+    QUEUED when its worker is lost, stops, or shall try again later. TERMINAL has none.
+    """
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS})
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    # A success of an overtaken attempt may complete a job that is queued again: it is paid for.
+    JobStatus.QUEUED: frozenset({JobStatus.IN_PROGRESS, *TERMINAL}),
+    JobStatus.IN_PROGRESS: frozenset({JobStatus.QUEUED, *TERMINAL}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as it is submitted.
+
+    ``shape`` is the Response object answered to the submit; every later view of a job without an
+    answer is made from it. ``fingerprint`` tells one request body from another; ``submission``
+    tells this submit from any other that uses the same id.
+    """
+
+    id: str
+    owner: str
+    request: bytes
+    options: bytes
+    shape: bytes
+    ttl_seconds: int
+    created_at_ms: int
+    fingerprint: str
+    submission: str
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in the hands of one attempt. ``attempt`` is its fencing number, from 1.
+
+    ``failures`` counts the calls the provider has failed so far; times are the store's, in ms.
+    ``last_sequence`` numbers the last event that earlier attempts have published.
+    """
+
+    job_id: str
+    attempt: int
+    request: bytes
+    options: bytes
+    created_at_ms: int
+    started_at_ms: int
+    claimed_at_ms: int
+    failures: int
+    ttl_seconds: int
+    shape: bytes = field(default=b"", repr=False)
+    streamed: bool = False
+    last_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended its job: with the provider's answer, an error, or both."""
+
+    status: JobStatus
+    result: bytes | None = None
+    response_id: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is known of a stored job.
+
+    ``result`` is there only when it ended with an answer, ``partial`` (the output so far) only
+    while it runs and is streamed.
+    """
+
+    id: str
+    status: JobStatus
+    owner: str
+    shape: bytes
+    attempts: int
+    created_at_ms: int
+    started_at_ms: int | None = None
+    completed_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    next_attempt_at_ms: int | None = None
+    error: dict[str, Any] | None = None
+    response_id: str | None = None
+    result: bytes | None = field(default=None, repr=False)
+    streamed: bool = False
+    partial: bytes | None = field(default=None, repr=False)
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status in TERMINAL
+
+
+def is_job_id(text: str) -> bool:
+    """Whether the text is a UUID in the one form that ids are given out in."""
+    try:
+        return len(text) == 36 and str(UUID(text)) == text
+    except ValueError:
+        return False

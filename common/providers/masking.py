@@ -1,0 +1,43 @@
+"""Keeping our own credentials out of what a provider says about them."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from common.provider_rows import ProviderRow
+
+_STARS = "***"
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_MIN_CHARACTERS = 4  # masking shorter ones would garble ordinary words
+
+
+class Mask:
+    """Replaces credentials by stars in what is parsed already, so that no escaping hides them."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = {secret for secret in secrets if len(secret) >= _MIN_CHARACTERS}
+        self._secrets = sorted(known, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _STARS)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """A JSON value with all its texts masked."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        if isinstance(value, dict):
+            return {self.text(name): self.value(each) for name, each in value.items()}
+        return value
+
+
+def mask_of(row: ProviderRow) -> Mask:
+    """A mask for the key of a row and for those of its headers that look like credentials."""
+    secrets = [value for name, value in row.headers.items() if _SECRET_HEADER.search(name)]
+    secrets += [value.split(" ", 1)[1] for value in secrets if " " in value]
+    if row.api_key:
+        secrets.append(row.api_key.get_secret_value().strip())
+    return Mask(secrets)

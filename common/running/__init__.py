@@ -1,0 +1,1 @@
+"""Starting and supervising the processes that make up a running Muninn."""

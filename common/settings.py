@@ -1,0 +1,275 @@
+"""All settings: typed, documented, read from the environment once, checked at start."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from common.provider_rows import (
+    ProviderRow,
+    check_rows,
+    fault_in_words,
+    ready_rows,
+    rows_of_file,
+    with_key,
+)
+
+PREFIX = "MUNINN_"
+
+STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+
+# Names that platforms set by themselves; the name with the prefix wins.
+WELL_KNOWN = {"redis_url": "REDIS_URL", "port": "PORT"}
+
+STARS = "**********"
+STORE_URL = re.compile(r"(rediss?|unix|sentinel|rediss?\+[a-z]+)://.", re.IGNORECASE)
+# Up to the last @: a password may hold one itself, and too many stars are better than too few.
+PASSWORD_IN_URL = re.compile(r"(://[^:/@?#\s]*:).*@", re.DOTALL)
+SECRET_IN_QUERY = re.compile(
+    r"([?&][^=&#]*(?:pass|key|token|secret|sig)[^=&#]*=)[^&#]*", re.IGNORECASE
+)
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names its variable and never its value."""
+
+
+class Settings(BaseModel):
+    """What can be set, one field each; the variable is the field's name with MUNINN_ in front."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Where jobs live. `muninn up` starts an embedded server when it is not set.",
+    )
+    broker_url: str = Field(
+        "", description="Celery's broker, when it shall not be the Redis of `REDIS_URL`."
+    )
+    host: str = Field("127.0.0.1", description="Address the front listens on.")
+    port: int = Field(
+        8080,
+        ge=0,
+        le=65535,
+        description="Port the front listens on.",
+    )
+    data_dir: Path = Field(
+        Path(".muninn"), description="Where the embedded server keeps its append-only file."
+    )
+    embedded_fsync: Literal["always", "everysec"] = Field(
+        "always",
+        description="When the embedded server forces writes to disk; `everysec` is faster and may "
+        "lose the last second when the machine dies.",
+    )
+    front_threads: int = Field(
+        1024, gt=0, description="Inline calls and streams that one front process serves at once."
+    )
+    worker_concurrency: int = Field(
+        500, gt=0, description="Provider calls that one worker process runs at once."
+    )
+    default_provider: str = Field(
+        "", description="Provider of model names without a prefix; empty: the first configured."
+    )
+    providers: dict[str, ProviderRow] = Field(
+        default_factory=dict, description="Provider rows, as one JSON object by name."
+    )
+    providers_file: Path | None = Field(
+        None, description="A TOML file with a table `[name]` for each provider row."
+    )
+    stream_heartbeat_seconds: float = Field(
+        15.0, gt=0, description="A comment is sent when a stream is silent for this long."
+    )
+    max_body_bytes: int = Field(
+        20 * 1024 * 1024, gt=0, description="The longest request body accepted."
+    )
+    result_ttl_seconds: int = Field(
+        3600, gt=0, description="How long a finished job can be polled, when not asked otherwise."
+    )
+    max_result_ttl_seconds: int = Field(
+        7 * 24 * 3600, gt=0, description="The longest time a caller may ask for."
+    )
+    max_queued_jobs: int = Field(
+        100_000, gt=0, description="Jobs waiting at once; above it a submit answers 429."
+    )
+    keep_input_bytes: int = Field(
+        65_536,
+        ge=0,
+        description="A longer request body is dropped when its job ends; `input_items` needs it.",
+    )
+    max_job_events: int = Field(
+        10_000,
+        gt=0,
+        description="Events kept of one streamed job, roughly; who reads from further back gets "
+        "the output so far instead.",
+    )
+    max_store_bytes: int = Field(
+        0,
+        ge=0,
+        description="Memory the store's server may use before a submit answers 429; 0: 80 % of its "
+        "own `maxmemory`, if it has one.",
+    )
+    run_deadline_seconds: float = Field(
+        1800.0, gt=0, description="A job that has run for longer fails with `deadline_exceeded`."
+    )
+    queue_deadline_seconds: float = Field(
+        24 * 3600.0, gt=0, description="A job that has waited for longer fails in the same way."
+    )
+    lease_seconds: float = Field(
+        30.0, gt=0, description="A worker silent for this long loses its jobs to the others."
+    )
+    max_attempts: int = Field(
+        3, gt=0, description="Workers a job may lose before it fails with `worker_lost`."
+    )
+    max_provider_attempts: int = Field(
+        5, gt=0, description="Calls made for a job whose provider fails in a way that may pass."
+    )
+    shutdown_grace_seconds: float = Field(
+        25.0, ge=0, description="What a stopping worker gives its running jobs to end."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged."
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_store(cls, value: str) -> str:
+        if not STORE_URL.match(value):
+            raise ValueError("must be a URL such as redis://host:6379/0 or rediss://…")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError("must be a URL such as amqp://host:5672//")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _default_below_longest(self) -> "Settings":
+        if self.result_ttl_seconds > self.max_result_ttl_seconds:
+            raise ValueError(
+                f"{variable_of('result_ttl_seconds')}: must not be above "
+                f"{variable_of('max_result_ttl_seconds')} ({self.max_result_ttl_seconds})"
+            )
+        return self
+
+    @property
+    def effective_broker_url(self) -> str:
+        """Where Celery's messages go: the broker of its own, or else the store."""
+        return self.broker_url or self.redis_url
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read, complete and check the settings; raise SettingsError with a line a person can act on.
+
+    ``overrides`` are values by field name that win over the environment.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        settings = Settings(**(_from_environ(environ) | overrides))
+        rows = _all_rows(settings, environ)
+    except ValidationError as error:
+        raise SettingsError(_first_fault(error, environ)) from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    default = settings.default_provider or next(iter(rows))
+    if default not in rows:
+        known = ", ".join(rows)
+        raise SettingsError(
+            f"{variable_of('default_provider')}: no provider {default!r}; configured: {known}"
+        )
+    _check_urls(settings)
+    return settings.model_copy(update={"providers": rows, "default_provider": default})
+
+
+def _check_urls(settings: Settings) -> None:
+    scheme = urlsplit(settings.redis_url).scheme
+    if scheme not in STORE_SCHEMES:
+        known = ", ".join(STORE_SCHEMES)
+        raise SettingsError(f"{variable_of('redis_url')}: the URL must start with one of {known}")
+    if scheme == "redis+cluster" and not settings.broker_url:
+        raise SettingsError(
+            f"{variable_of('broker_url')}: Celery cannot use a Redis Cluster; name another broker"
+        )
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The effective settings as JSON-ready values, every secret masked."""
+    shown: dict[str, Any] = settings.model_dump(mode="json")
+    for field in ("redis_url", "broker_url"):
+        shown[field] = mask_url(shown[field])
+    for row in shown["providers"].values():
+        row["base_url"] = mask_url(row["base_url"])
+        row["headers"] = dict.fromkeys(row["headers"], STARS)
+    return shown
+
+
+def mask_url(url: str) -> str:
+    """The URL with its passwords, between ``:`` and ``@`` or in the query, replaced by stars."""
+    return SECRET_IN_QUERY.sub(r"\1***", PASSWORD_IN_URL.sub(r"\1***@", url))
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values that are set; a variable set to nothing counts as not set."""
+    values: dict[str, Any] = {}
+    for field in Settings.model_fields:
+        value = environ.get(_variable_in(environ, field))
+        if value:
+            values[field] = _as_json(value) if field == "providers" else value
+    return values
+
+
+def _variable_in(environ: Mapping[str, str], field: str) -> str:
+    """The variable that the value of a field comes from."""
+    ours = variable_of(field)
+    return ours if environ.get(ours) else WELL_KNOWN.get(field, ours)
+
+
+def _as_json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise SettingsError(f"{variable_of('providers')}: not valid JSON: {error}") from None
+
+
+def _all_rows(settings: Settings, environ: Mapping[str, str]) -> dict[str, ProviderRow]:
+    """All provider rows with their keys read; the operator's own win over the ready ones."""
+    rows = ready_rows(environ)
+    if settings.providers_file is not None:
+        rows |= rows_of_file(settings.providers_file, variable_of("providers_file"))
+    rows |= settings.providers
+    rows.setdefault("echo", ProviderRow(kind="echo"))
+    check_rows(rows, environ)
+    return {name: with_key(row, environ) for name, row in rows.items()}
+
+
+def _first_fault(error: ValidationError, environ: Mapping[str, str]) -> str:
+    """The first fault in words, without the value: it may be a secret."""
+    place, words = fault_in_words(error)
+    if not place:
+        return words
+    known = place[0] in Settings.model_fields
+    variable = _variable_in(environ, place[0]) if known else place[0]
+    return f"{'.'.join([variable, *place[1:]])}: {words}"

@@ -1,0 +1,205 @@
+"""The jobs, in Redis. Every status change and time to live is decided here and in the scripts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+
+from common.errors import InternalError, RateLimited, ServiceUnavailable
+from common.jobs import Claim, Ending, JobRecord, JobStatus, NewJob
+from common.store.clock import StoreClock
+from common.store.connection import SOCKET_TIMEOUT_SECONDS
+from common.store.discards import Discards
+from common.store.keys import Keys
+from common.store.pressure import MemoryPressure
+from common.store.records import FIELDS, claim_of, new_job_fields, record_of
+from common.store.scripts import Argument, Scripts, store_errors
+
+QUEUE_FULL_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """What the store holds to. Milliseconds and bytes as named."""
+
+    lease_ms: int = 30_000
+    max_queued_jobs: int = 100_000
+    keep_input_bytes: int = 65_536
+    max_memory_bytes: int = 0
+
+
+class JobStore:
+    """All there is to do with a job. Every method raises ServiceUnavailable when Redis is away."""
+
+    def __init__(self, client: "redis.Redis", keys: Keys, limits: StoreLimits) -> None:
+        self.client = client
+        self.keys = keys
+        self.limits = limits
+        self.scripts = Scripts(client)
+        self._clock = StoreClock()
+        self._discards = Discards(self._discard)
+        self._pressure = MemoryPressure(client, limits.max_memory_bytes)
+
+    def ping(self) -> None:
+        with store_errors():
+            self.client.ping()
+
+    def create(self, job: NewJob, message: bytes = b"") -> bool:
+        """Store a queued job and its message in one step. False when its id is taken already.
+
+        Raises RateLimited when the queue or the store is full. After ServiceUnavailable nothing
+        remains.
+        """
+        args: list[Argument] = [
+            job.id,
+            message,
+            self.limits.max_queued_jobs,
+            self._clock.in_ms(SOCKET_TIMEOUT_SECONDS),
+            *new_job_fields(job),
+        ]
+        with store_errors():
+            self._pressure.check()
+        try:
+            outcome, now_ms, *known = self.scripts.run("create", self.keys.of_script(job.id), args)
+        except ServiceUnavailable:
+            self.discard(job)
+            raise
+        self._clock.learn(now_ms)
+        return self._was_created(outcome, known, job)
+
+    def _was_created(self, outcome: bytes, known: Sequence[bytes], job: NewJob) -> bool:
+        match outcome:
+            case b"created":
+                return True
+            case b"exists":
+                return known[1] == job.submission.encode()
+            case b"full":
+                raise RateLimited(
+                    "The queue of waiting jobs is full.",
+                    code="queue_full",
+                    retry_after_seconds=QUEUE_FULL_RETRY_SECONDS,
+                )
+            case b"late":
+                raise ServiceUnavailable("The job store is too slow.", retry_after_seconds=2)
+        raise InternalError(f"the job store answered {outcome!r}")
+
+    def discard(self, job: NewJob) -> None:
+        """Take back a job whose submit failed, as soon as the store can be reached."""
+        self._discards.add(job.id, job.submission)
+
+    def _discard(self, job_id: str, submission: str) -> None:
+        self.scripts.run("discard", self.keys.of_script(job_id), [job_id, submission])
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """The record of a job, by the job's id."""
+        return self._read(job_id)[0]
+
+    def find_by_response(self, response_id: str) -> JobRecord | None:
+        """The record of the job whose answer has this id at the provider."""
+        with store_errors():
+            job_id = self.client.get(self.keys.alias(response_id))
+        if not isinstance(job_id, bytes):
+            return None
+        record, was_an_attempts = self._read(job_id.decode(), f"alias:{response_id}")
+        is_its = record is not None and record.response_id == response_id
+        return record if is_its or was_an_attempts else None
+
+    def _read(self, job_id: str, *more: str) -> tuple[JobRecord | None, bytes | None]:
+        """The record, and the value of one more field."""
+        with store_errors():
+            values: list[Any] = self.client.hmget(self.keys.job(job_id), [*FIELDS, *more])
+        return record_of(job_id, values[: len(FIELDS)]), values[-1] if more else None
+
+    def fingerprint(self, job_id: str) -> str | None:
+        """The fingerprint of a stored job's request."""
+        with store_errors():
+            value = self.client.hget(self.keys.job(job_id), "fingerprint")
+        return value.decode() if isinstance(value, bytes) else None
+
+    def request_of(self, job_id: str) -> bytes | None:
+        """The request body of a job, as long as it is kept."""
+        with store_errors():
+            value = self.client.hget(self.keys.job(job_id), "request")
+        return value if isinstance(value, bytes) else None
+
+    def claim(self, job_id: str, token: str) -> Claim | None:
+        """Take a queued job for a new attempt, or None when it is not to be had.
+
+        ``token`` makes asking twice harmless; it is new for each message received.
+        """
+        args: list[Argument] = [job_id, token, self.limits.lease_ms]
+        claimed = self.scripts.run("claim", self.keys.of_script(job_id), args)
+        return claim_of(job_id, *claimed) if claimed else None
+
+    def finish(self, claim: Claim, ending: Ending) -> bool:
+        """End the job. False when that was not for this attempt to do (any more)."""
+        args: list[Argument] = [
+            claim.job_id,
+            claim.attempt,
+            ending.status.value,
+            self.limits.keep_input_bytes,
+        ]
+        if ending.result is not None:
+            args += ["result", ending.result]
+        if ending.error is not None:
+            args += ["error", orjson.dumps(ending.error)]
+        keys = self.keys.of_script(claim.job_id)
+        if ending.response_id is None:
+            return bool(self.scripts.run("finish", keys, args))
+        args += ["response_id", ending.response_id]
+        # First the alias: it is believed only where the record agrees, and ends by itself.
+        alias = ("SET", self.keys.alias(ending.response_id), claim.job_id, "EX", claim.ttl_seconds)
+        return bool(self.scripts.run_after(alias, "finish", keys, args))
+
+    def release(
+        self,
+        claim: Claim,
+        message: bytes,
+        *,
+        delay_seconds: float = 0.0,
+        error: dict[str, Any] | None = None,
+    ) -> bool:
+        """Give the job back: to the queue now, or to be tried again after a delay.
+
+        With an error the attempt counts as a failure of the provider. False when the job was not
+        this attempt's to give.
+        """
+        args: list[Argument] = [claim.job_id, claim.attempt, int(delay_seconds * 1000), message]
+        if error is not None:
+            args += ["failures", claim.failures + 1, "error", orjson.dumps(error)]
+        return bool(self.scripts.run("release", self.keys.of_script(claim.job_id), args))
+
+    def heartbeat(self, held: Sequence[tuple[str, int]], *, renew: bool) -> set[str]:
+        """Renew the leases of these (job id, attempt), or only look; the ids that are lost.
+
+        One round trip for each partition, however many jobs.
+        """
+        lost: set[str] = set()
+        by_partition: dict[int, list[tuple[str, int]]] = {}
+        for job_id, attempt in held:
+            by_partition.setdefault(self.keys.partition_of(job_id), []).append((job_id, attempt))
+        for partition, jobs in by_partition.items():
+            lost |= self._heartbeat_of_partition(partition, jobs, renew)
+        return lost
+
+    def _heartbeat_of_partition(
+        self, partition: int, jobs: list[tuple[str, int]], renew: bool
+    ) -> set[str]:
+        records = [self.keys.job(job_id) for job_id, _ in jobs]
+        keys = [records[0], *self.keys.indexes(partition), *records]
+        args: list[Argument] = [self.limits.lease_ms if renew else 0]
+        for job in jobs:
+            args += job
+        return {job_id.decode() for job_id in self.scripts.run("heartbeat", keys, args)}
+
+    def cancel(self, job_id: str) -> JobStatus | None:
+        """Cancel a job that has not ended; the status afterwards, None when there is no job."""
+        args: list[Argument] = [job_id, self.limits.keep_input_bytes]
+        status = self.scripts.run("cancel", self.keys.of_script(job_id), args)
+        return JobStatus(status.decode()) if status else None
+
+    def delete(self, job_id: str) -> bool:
+        """Remove a job, running or not, and all that belongs to it."""
+        return bool(self.scripts.run("delete", self.keys.of_script(job_id), [job_id]))

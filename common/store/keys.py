@@ -1,0 +1,46 @@
+"""The names of all keys in Redis.
+
+Everything of one job lives in one partition, and a partition's keys share a hash slot (the part in
+braces), so that one script may change them together also on a Redis Cluster. A single server needs
+only one partition.
+"""
+
+PREFIX = "muninn"
+ENDED_CHANNEL = "muninn:ended"
+
+# Celery's queue, which is a list of this name where its broker is a Redis.
+JOBS_QUEUE = "muninn.jobs"
+
+
+class Keys:
+    """Key names for a store of ``partitions`` partitions."""
+
+    def __init__(self, partitions: int = 1, queue: str | None = None) -> None:
+        self.partitions = partitions
+        self._queue = [queue] if queue else []
+
+    def partition_of(self, job_id: str) -> int:
+        return int(job_id[-4:], 16) % self.partitions if self.partitions > 1 else 0
+
+    def job(self, job_id: str) -> str:
+        return f"{PREFIX}:{{{self.partition_of(job_id)}}}:job:{job_id}"
+
+    def events(self, job_id: str) -> str:
+        """The stream of a job's events."""
+        return f"{self.job(job_id)}:events"
+
+    def index(self, name: str, partition: int) -> str:
+        """``queued``, ``running`` or ``parked`` of a partition."""
+        return f"{PREFIX}:{{{partition}}}:{name}"
+
+    def alias(self, response_id: str) -> str:
+        """Leads from the provider's response id to the job."""
+        return f"{PREFIX}:alias:{response_id}"
+
+    def of_script(self, job_id: str) -> list[str]:
+        """KEYS of a script about one job, in the order that the scripts know them by."""
+        indexes = self.indexes(self.partition_of(job_id))
+        return [self.job(job_id), *indexes, self.events(job_id), *self._queue]
+
+    def indexes(self, partition: int) -> list[str]:
+        return [self.index(name, partition) for name in ("queued", "running", "parked")]

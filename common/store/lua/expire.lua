@@ -1,0 +1,11 @@
+-- ARGV: id, error, keep_input_bytes, due_before_ms. A job that has waited too long fails.
+local id = ARGV[1]
+local score = redis.call('ZSCORE', QUEUED, id)
+if not score or tonumber(score) > tonumber(ARGV[4]) then return 'held' end
+if redis.call('HGET', JOB, 'status') ~= 'queued' then
+  redis.call('ZREM', QUEUED, id)
+  return 'gone'
+end
+redis.call('HSET', JOB, 'error', ARGV[2], 'attempts', redis.call('HGET', JOB, 'attempt'))
+end_job(id, 'failed', now_ms(), ARGV[3])
+return 'failed'

@@ -1,0 +1,53 @@
+-- Shared by every script; each script is this file followed by its own.
+--
+-- KEYS[1] the job's record        KEYS[2] queued:  job id by the time it was enqueued (ms)
+-- KEYS[3] running: job id by the end of its lease (ms)
+-- KEYS[4] parked:  job id by the time of its next attempt (ms)
+-- KEYS[5] events:  the stream of the job's events, if it is streamed
+-- KEYS[6] Celery's queue, only when the broker is this very server; else messages are ''.
+--
+-- Time is the server's alone, so that workers whose clocks differ agree on a lease.
+
+local JOB, QUEUED, RUNNING, PARKED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local EVENTS, QUEUE = KEYS[5], KEYS[6]
+local TERMINAL = { completed = true, failed = true, cancelled = true }
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function push(message)
+  if message ~= '' then redis.call('LPUSH', QUEUE, message) end
+end
+
+local function leave_indexes(id)
+  redis.call('ZREM', QUEUED, id)
+  redis.call('ZREM', RUNNING, id)
+  redis.call('ZREM', PARKED, id)
+end
+
+local function enqueue(id, now, message)
+  leave_indexes(id)
+  redis.call('HSET', JOB, 'status', 'queued')
+  redis.call('HDEL', JOB, 'claim', 'next_attempt_at')
+  redis.call('ZADD', QUEUED, now, id)
+  push(message)
+end
+
+-- The one way into a terminal status. From here on the record has an end.
+local function end_job(id, status, now, keep_input_bytes)
+  local ttl_ms = redis.call('HGET', JOB, 'ttl_seconds') * 1000
+  leave_indexes(id)
+  redis.call('HSET', JOB, 'status', status, 'completed_at', now, 'expires_at', now + ttl_ms)
+  redis.call('HDEL', JOB, 'claim', 'next_attempt_at', 'partial')
+  if redis.call('HSTRLEN', JOB, 'request') > tonumber(keep_input_bytes) then
+    redis.call('HDEL', JOB, 'request')
+  end
+  redis.call('PEXPIRE', JOB, ttl_ms)
+  if redis.call('HGET', JOB, 'streamed') == '1' then
+    redis.call('XADD', EVENTS, '1-0', 'end', status) -- greater than the id of any event
+    redis.call('PEXPIRE', EVENTS, ttl_ms)
+  end
+  redis.call('PUBLISH', 'muninn:ended', id)
+end

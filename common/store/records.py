@@ -1,0 +1,90 @@
+"""Between the fields of a record in Redis and the dataclasses of ``common.jobs``. Pure."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from common.jobs import Claim, JobRecord, JobStatus, NewJob
+
+FIELDS = [
+    "status",
+    "owner",
+    "shape",
+    "attempt",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "expires_at",
+    "next_attempt_at",
+    "error",
+    "response_id",
+    "result",
+    "streamed",
+    "partial",
+]
+
+
+def new_job_fields(job: NewJob) -> list[str | bytes | int]:
+    """Field and value, in turn, of the record of a new job."""
+    fields: dict[str, str | bytes | int] = {
+        "owner": job.owner,
+        "request": job.request,
+        "options": job.options,
+        "shape": job.shape,
+        "ttl_seconds": job.ttl_seconds,
+        "created_at": job.created_at_ms,
+        "fingerprint": job.fingerprint,
+        "submission": job.submission,
+        "streamed": int(job.streamed),
+    }
+    return [part for item in fields.items() for part in item]
+
+
+def record_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
+    """The record out of the values of FIELDS; None when there is none."""
+    status, owner, shape, attempt, created_at, *rest = values
+    *times, error, response_id, result, streamed, partial = rest
+    if status is None or owner is None or shape is None:
+        return None
+    started_at, completed_at, expires_at, next_attempt_at = map(_int, times)
+    return JobRecord(
+        id=job_id,
+        status=JobStatus(status.decode()),
+        owner=owner.decode(),
+        shape=shape,
+        attempts=_int(attempt) or 0,
+        created_at_ms=_int(created_at) or 0,
+        started_at_ms=started_at,
+        completed_at_ms=completed_at,
+        expires_at_ms=expires_at,
+        next_attempt_at_ms=next_attempt_at,
+        error=orjson.loads(error) if error else None,
+        response_id=response_id.decode() if response_id else None,
+        result=result,
+        streamed=streamed == b"1",
+        partial=partial,
+    )
+
+
+def claim_of(job_id: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
+    """The claim out of what the claim script answers."""
+    attempt, request, options, created_at, started_at, *rest = values
+    failures, ttl_seconds, sequence, shape, streamed = rest
+    return Claim(
+        job_id=job_id,
+        attempt=_int(attempt) or 0,
+        request=request or b"",
+        options=options or b"{}",
+        created_at_ms=_int(created_at) or 0,
+        started_at_ms=_int(started_at) or 0,
+        claimed_at_ms=now_ms,
+        failures=_int(failures) or 0,
+        ttl_seconds=_int(ttl_seconds) or 0,
+        last_sequence=_int(sequence),
+        shape=shape or b"",
+        streamed=streamed == b"1",
+    )
+
+
+def _int(value: bytes | None) -> int | None:
+    return int(value) if value is not None else None

@@ -1,0 +1,98 @@
+"""Runs the Lua scripts, and is the one place where Redis' exceptions stop."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from common.errors import ServiceUnavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2.0
+
+Argument = str | bytes | int | float
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn anything that Redis or the way to it raises into ServiceUnavailable."""
+    try:
+        yield
+    except RedisError as error:
+        # The text of a redis-py error may hold an address, never a password.
+        log.warning("job store unavailable: %s", type(error).__name__)
+        raise ServiceUnavailable(
+            "The job store cannot be reached.", retry_after_seconds=RETRY_AFTER_SECONDS
+        ) from error
+
+
+class Scripts:
+    """The scripts by name; each runs atomically on the server."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        folder = files("common.store") / "lua"
+        prelude = (folder / "prelude.lua").read_text("utf-8")
+        self._sources = {
+            entry.name.removesuffix(".lua"): prelude + entry.read_text("utf-8")
+            for entry in folder.iterdir()
+            if entry.name.endswith(".lua") and entry.name != "prelude.lua"
+        }
+        self._shas = {
+            name: hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            for name, source in self._sources.items()
+        }
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """One round trip; a second and third only when the server does not know the script."""
+        with store_errors():
+            return self._loaded(
+                name, lambda sha: self._client.evalsha(sha, len(keys), *keys, *args)
+            )
+
+    def run_after(
+        self, first: Sequence[Argument], name: str, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
+        """The same with one more command ahead of it, in the same round trip."""
+
+        def call(sha: str) -> Any:
+            pipe = self._client.pipeline(transaction=False)
+            pipe.execute_command(*first)  # type: ignore[no-untyped-call]
+            pipe.evalsha(sha, len(keys), *keys, *args)
+            return pipe.execute()[-1]
+
+        with store_errors():
+            return self._loaded(name, call)
+
+    def run_many(
+        self,
+        name: str,
+        calls: Sequence[tuple[Sequence[str], Sequence[Argument]]],
+        firsts: Sequence[Sequence[Argument]] = (),
+    ) -> list[Any]:
+        """One script on the keys and arguments of many calls, after some commands; in one round
+        trip. What each call answered."""
+
+        def call(sha: str) -> list[Any]:
+            pipe = self._client.pipeline(transaction=False)
+            for first in firsts:
+                pipe.execute_command(*first)  # type: ignore[no-untyped-call]
+            for keys, args in calls:
+                pipe.evalsha(sha, len(keys), *keys, *args)
+            return pipe.execute()[len(firsts) :]
+
+        with store_errors():
+            return self._loaded(name, call)  # type: ignore[no-any-return]
+
+    def _loaded(self, name: str, call: Callable[[str], Any]) -> Any:
+        try:
+            return call(self._shas[name])
+        except NoScriptError:
+            self._client.script_load(self._sources[name])
+            return call(self._shas[name])

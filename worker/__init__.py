@@ -1,0 +1,1 @@
+"""Message in, store out: the Celery workers of Muninn."""

@@ -1,0 +1,83 @@
+"""The worker process: services, threads and Celery put together."""
+
+import logging
+from dataclasses import dataclass
+
+from celery import Celery, signals
+
+from common.bootstrap import Services, build_services
+from common.broker import create_celery
+from common.settings import Settings
+from common.store.keys import JOBS_QUEUE
+from common.store.maintenance import JobMaintenance
+from worker.event_writer import EventWriter
+from worker.janitor import Janitor
+from worker.leases import LeaseKeeper
+from worker.runner import JobRunner
+from worker.shutdown import Drain
+from worker.tasks import register_tasks
+from worker.wakeup import wake_hub_after_each_task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Everything one worker process is made of."""
+
+    services: Services
+    celery: Celery
+    leases: LeaseKeeper
+    writer: EventWriter
+    janitor: Janitor
+    runner: JobRunner
+    drain: Drain
+
+
+def create_worker(settings: Settings) -> Worker:
+    """Build a worker; nothing runs yet."""
+    services = build_services(settings)
+    leases = LeaseKeeper(services.store)
+    writer = EventWriter(services.events)
+    runner = JobRunner(services.store, services.queue, services.inference, leases, writer, settings)
+    celery = create_celery(settings)
+    register_tasks(celery, runner)
+    drain = Drain(leases, runner, settings.shutdown_grace_seconds)
+    maintenance = JobMaintenance(services.store, services.queue.message)
+    janitor = Janitor(maintenance, services.queue, settings)
+    return Worker(services, celery, leases, writer, janitor, runner, drain)
+
+
+def run_worker(worker: Worker) -> None:
+    """Take jobs until a signal says stop."""
+    _quiet_celery()
+    signals.worker_shutting_down.connect(worker.drain.on_signal, weak=False)
+    wake_hub_after_each_task()
+    worker.leases.start()
+    worker.writer.start()
+    worker.janitor.start()
+    try:
+        worker.celery.worker_main(_arguments(worker.services.settings))
+    finally:
+        worker.janitor.stop()
+        worker.leases.stop()
+        worker.writer.stop()
+
+
+def _arguments(settings: Settings) -> list[str]:
+    return [
+        "worker",
+        "--pool=threads",
+        f"--concurrency={settings.worker_concurrency}",
+        f"--queues={JOBS_QUEUE}",
+        f"--loglevel={settings.log_level}",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+
+
+def _quiet_celery() -> None:
+    """Celery's two lines a job say what ours says better."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
