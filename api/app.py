@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
-from api import health, input_items, responses
+from api import batches, health, input_items, jobs, responses
 from api.documentation import docs_page, openapi_document
 from api.errors import error_reply
 from api.incoming import Incoming
@@ -28,6 +28,18 @@ RESPONSES_ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/responses/<response_id>/input_items", input_items.list_items),
 ]
 
+ENVELOPE_ROUTES: list[tuple[str, str, Handler]] = [
+    ("POST", "/v1/async/responses", jobs.submit),
+    ("GET", "/v1/async/responses", jobs.list_page),
+    ("POST", "/v1/async/responses/batch", batches.submit),
+    ("GET", "/v1/async/responses/batch/<batch_id>", batches.show),
+    ("GET", "/v1/async/responses/batch/<batch_id>/items", batches.list_items),
+    ("POST", "/v1/async/responses/batch/<batch_id>/cancel", batches.cancel),
+    ("GET", "/v1/async/responses/<job_id>", jobs.poll),
+    ("POST", "/v1/async/responses/<job_id>/cancel", jobs.cancel),
+    ("DELETE", "/v1/async/responses/<job_id>", jobs.delete),
+]
+
 OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/healthz", health.alive),
     ("GET", "/readyz", health.ready),
@@ -43,7 +55,7 @@ def create_app(services: Services) -> Flask:
     for prefix in PREFIXES:
         for method, path, handler in RESPONSES_ROUTES:
             _add(app, services, method, prefix + path, handler)
-    for method, path, handler in OPERATIONS_ROUTES:
+    for method, path, handler in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES):
         _add(app, services, method, path, handler)
     app.register_error_handler(Exception, _failed)
     return app

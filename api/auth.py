@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.incoming import Incoming
+from common.bootstrap import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Caller:
 ANONYMOUS = Caller(owner="")
 
 
-def identify(incoming: Incoming) -> Caller:
+def identify(services: Services, incoming: Incoming) -> Caller:
     """The caller of a request. The gateway is open, so credentials are not looked at: an OpenAI
     SDK always sends some."""
     return ANONYMOUS

@@ -1,11 +1,25 @@
 """Finds a stored job for a caller."""
 
+from collections.abc import Callable
+
 from api.auth import Caller
 from common.errors import JobNotFound
 from common.jobs import JobRecord, is_job_id
 from common.store import JobStore
 
 LONGEST_ID = 512
+
+
+def look_again(store: JobStore, record: JobRecord) -> Callable[[], JobRecord]:
+    """A function that finds a job that was found before; it raises JobNotFound when it is gone."""
+
+    def look() -> JobRecord:
+        found = store.get(record.id)
+        if found is None:
+            raise JobNotFound
+        return found
+
+    return look
 
 
 def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:

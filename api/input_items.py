@@ -7,13 +7,11 @@ import orjson
 from api.auth import identify
 from api.finding import find_job
 from api.incoming import Incoming
+from api.paging import page_limit
 from api.reply import Reply, json_reply
 from common.bootstrap import Services
 from common.errors import InvalidValue
 from common.input_items import input_items
-
-DEFAULT_LIMIT = 20
-LARGEST_LIMIT = 100
 
 
 def list_items(services: Services, incoming: Incoming, response_id: str) -> Reply:
@@ -21,21 +19,13 @@ def list_items(services: Services, incoming: Incoming, response_id: str) -> Repl
 
     The input of a long request is dropped when its job ends: then the list is empty.
     """
-    record = find_job(services.store, identify(incoming), response_id)
+    record = find_job(services.store, identify(services, incoming), response_id)
     query = incoming.query()
     request = services.store.request_of(record.id)
     items = input_items(record.id, orjson.loads(request).get("input")) if request else []
     if query.get("order", "desc") != "asc":
         items.reverse()
-    return json_reply(_page(_after(items, query.get("after")), _limit(query.get("limit"))))
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_LIMIT:
-        raise InvalidValue(f"limit takes 1 to {LARGEST_LIMIT}.", param="limit")
-    return int(text)
+    return json_reply(_page(_after(items, query.get("after")), page_limit(query)))
 
 
 def _after(items: list[dict[str, Any]], last_seen: str | None) -> list[dict[str, Any]]:

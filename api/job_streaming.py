@@ -2,27 +2,21 @@
 
 from dataclasses import replace
 
+from api.finding import look_again
 from api.headers import ASYNC_ID
 from api.reply import Reply
 from api.streaming import stream_reply
 from common.bootstrap import Services
-from common.errors import InvalidValue, JobNotFound
+from common.errors import InvalidValue
 from common.job_stream import JobStream
 from common.jobs import JobRecord
 
 
 def job_stream_reply(services: Services, record: JobRecord, after: int = -1) -> Reply:
     """The job's events after a sequence number, to its end."""
-
-    def look() -> JobRecord:
-        found = services.store.get(record.id)
-        if found is None:
-            raise JobNotFound
-        return found
-
     stream = JobStream(
         record,
-        look,
+        look_again(services.store, record),
         services.events,
         services.endings,
         after=after,

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+from api.finding import look_again
 from api.reply import Reply
 from common.bootstrap import Services
 from common.errors import JobNotFound, ServiceUnavailable
@@ -17,22 +18,21 @@ _SLOWEST_MS = 5000
 
 def poll_reply(record: JobRecord) -> Reply:
     """The job as it stands, and, while it waits or runs, when to ask again."""
-    headers = {} if record.is_ended else poll_headers(record.created_at_ms)
-    return Reply(200, response_view(record), headers)
+    return Reply(200, response_view(record), pace_headers(record))
 
 
 def waited_reply(services: Services, record: JobRecord, wait_seconds: int) -> Reply:
     """The same, after waiting for the job's end for as long as the caller prefers."""
+    return _applied(poll_reply(waited(services, record, wait_seconds)), wait_seconds)
+
+
+def waited(services: Services, record: JobRecord, wait_seconds: int) -> JobRecord:
+    """The job after waiting for its end for at most so long."""
     if wait_seconds == 0 or record.is_ended:
-        return _applied(poll_reply(record), wait_seconds)
+        return record
 
-    def look() -> JobRecord:
-        found = services.store.get(record.id)
-        if found is None:
-            raise JobNotFound
-        return found
-
-    return _applied(poll_reply(services.endings.wait(record.id, look, wait_seconds)), wait_seconds)
+    look = look_again(services.store, record)
+    return services.endings.wait(record.id, look, wait_seconds)
 
 
 def submit_reply(services: Services, submitted: Submitted, wait_seconds: int) -> Reply:
@@ -57,8 +57,20 @@ def _applied(reply: Reply, wait_seconds: int) -> Reply:
     return reply
 
 
-def poll_headers(created_at_ms: int) -> dict[str, str]:
-    """``openai-poll-after-ms``, and the same as ``Retry-After`` in whole seconds."""
-    age_seconds = time.time() - created_at_ms / 1000
+def pace_headers(record: JobRecord) -> dict[str, str]:
+    """When to ask again for a job; nothing for one that has ended."""
+    if record.is_ended:
+        return {}
+    return poll_headers(record.created_at_ms, record.next_attempt_at_ms)
+
+
+def poll_headers(created_at_ms: int, next_attempt_at_ms: int | None = None) -> dict[str, str]:
+    """``openai-poll-after-ms``, and the same as ``Retry-After`` in whole seconds.
+
+    A job that waits for its next attempt has nothing new to say before it.
+    """
+    now = time.time()
+    age_seconds = now - created_at_ms / 1000
     pause_ms = next((pause for age, pause in _PACE if age_seconds < age), _SLOWEST_MS)
+    pause_ms = max(pause_ms, round((next_attempt_at_ms or 0) - now * 1000))
     return {"retry-after": str(-(-pause_ms // 1000)), "openai-poll-after-ms": str(pause_ms)}

@@ -18,4 +18,5 @@ class Reply:
 
 
 def json_reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    """A value of JSON as an answer."""
     return Reply(status, orjson.dumps(value), headers or {})

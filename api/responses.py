@@ -2,7 +2,7 @@
 
 from api.auth import Caller, identify
 from api.finding import find_job
-from api.headers import parse_headers, wait_seconds
+from api.headers import ASYNC, parse_headers, wait_seconds
 from api.incoming import Incoming
 from api.job_streaming import job_stream_reply, starting_after
 from api.polling import poll_reply, submit_reply, waited_reply
@@ -18,7 +18,7 @@ from common.schemas import parse_create_request
 
 def create(services: Services, incoming: Incoming) -> Reply:
     """``POST …/responses``."""
-    caller = identify(incoming)
+    caller = identify(services, incoming)
     headers = parse_headers(incoming)
     if headers.poll_id is not None:
         return _poll(services, incoming, caller, headers.poll_id)
@@ -41,7 +41,7 @@ def _poll(services: Services, incoming: Incoming, caller: Caller, any_id: str) -
 
 def _create_job(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
     if request.is_streamed and request.headers.is_async:
-        raise InvalidValue("'stream' does not go with x-bf-async: true.", param="stream")
+        raise InvalidValue(f"'stream' does not go with {ASYNC}: true.", param="stream")
     submitted = submit(services, incoming, request)
     if not request.is_streamed:
         return submit_reply(services, submitted, wait_seconds(incoming))
@@ -50,7 +50,7 @@ def _create_job(services: Services, incoming: Incoming, request: SubmitRequest) 
 
 def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
     """``GET …/responses/{id}``; with ``stream=true`` the events after ``starting_after``."""
-    caller, query = identify(incoming), incoming.query()
+    caller, query = identify(services, incoming), incoming.query()
     if query.get("stream", "").lower() != "true":
         return _poll(services, incoming, caller, response_id)
     after = starting_after(query)
@@ -59,13 +59,13 @@ def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
 
 def cancel(services: Services, incoming: Incoming, response_id: str) -> Reply:
     """``POST …/responses/{id}/cancel``: a job that has ended is answered as it is."""
-    record = find_job(services.store, identify(incoming), response_id)
+    record = find_job(services.store, identify(services, incoming), response_id)
     services.store.cancel(record.id)
-    return poll_reply(find_job(services.store, identify(incoming), record.id))
+    return poll_reply(find_job(services.store, identify(services, incoming), record.id))
 
 
 def delete(services: Services, incoming: Incoming, response_id: str) -> Reply:
     """``DELETE …/responses/{id}``."""
-    record = find_job(services.store, identify(incoming), response_id)
+    record = find_job(services.store, identify(services, incoming), response_id)
     services.store.delete(record.id)
     return json_reply({"id": response_id, "object": "response.deleted", "deleted": True})

@@ -1,23 +1,32 @@
 """The HTTP server under the front."""
 
+import logging
+import math
+import multiprocessing
+import signal
+from types import FrameType
+from typing import Any
+
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from common.logs import set_up_logging
 from common.settings import Settings
 
 # Connections beyond those being served that wait in line instead of being refused.
 BACKLOG = 4096
-# What a stopping server gives the calls in flight; a stream can be resumed, a call repeated.
-STOP_SECONDS = 30
 
 
 def serve(settings: Settings) -> None:
     """Serve until a signal says stop.
 
-    A call or stream in flight takes a thread, so there are as many threads as calls promised.
+    A call or stream in flight takes a thread, so there are as many threads as calls promised. On
+    the first signal no new connections are taken and calls in flight get the grace period; on
+    a second one none.
     """
-    Granian(
+    set_up_logging(settings.log_level)
+    server = Granian(
         "api.wsgi:application",
         factory=True,
         address=settings.host,
@@ -29,6 +38,49 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         websockets=False,
         log_level=LogLevels(settings.log_level),
-        workers_kill_timeout=STOP_SECONDS,
+        log_dictconfig=_logging_of_server(),
+        workers_kill_timeout=max(1, math.ceil(settings.shutdown_grace_seconds)),
         respawn_failed_workers=True,
-    ).serve()
+    )
+    server.on_startup(_obey_a_second_signal)
+    server.serve()
+
+
+def _obey_a_second_signal() -> None:
+    """On the second signal end the serving process, whatever it is doing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        first: Any = signal.getsignal(number)
+
+        def on_signal(number: int, frame: FrameType | None, first: Any = first) -> None:
+            signal.signal(signal.SIGINT, _kill)
+            signal.signal(signal.SIGTERM, _kill)
+            first(number, frame)
+
+        signal.signal(number, on_signal)
+
+
+def _kill(number: int, frame: FrameType | None) -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+class _Irrelevant(logging.Filter):
+    """Leaves out the advice against many threads: they wait for providers, not for processors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Python threads" not in record.getMessage()
+
+
+def _logging_of_server() -> dict[str, Any]:
+    """Granian's lines go where ours go and look like them."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"irrelevant": {"()": _Irrelevant}},
+        "formatters": {},
+        "handlers": {},
+        "loggers": {
+            "_granian": {"handlers": [], "filters": ["irrelevant"], "propagate": True},
+            "granian.access": {"handlers": [], "propagate": True},
+        },
+    }

@@ -36,4 +36,5 @@ class EventBody(Iterable[bytes]):
 
 
 def stream_reply(source: EventSource) -> Reply:
+    """The stream as it comes, kept from being cached or held back on its way."""
     return Reply(200, EventBody(source), source.headers | STREAM_HEADERS, CONTENT_TYPE)

@@ -29,14 +29,21 @@ class SubmitRequest:
 
 
 def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Submitted:
-    """Store and queue the job. Raises InvalidValue for what a job cannot do, and what
-    ``Submitter.submit`` raises."""
+    """Store and queue the job. Raises as ``prepare_submission`` and ``Submitter.submit`` do."""
+    submission = prepare_submission(services, incoming, request)
+    return services.submitter.submit(replace(submission, idempotency_key=idempotency_key(incoming)))
+
+
+def prepare_submission(
+    services: Services, incoming: Incoming, request: SubmitRequest
+) -> Submission:
+    """The submission that a request is. Raises InvalidValue for what a job cannot do."""
     body = request.body
     if body.get("background") and body.get("store") is False:
         raise InvalidValue("'background' needs 'store' to be true.", param="store")
     resolved = resolve_previous(services.store, request.caller, body)
     settings = services.settings
-    submission = Submission(
+    return Submission(
         owner=request.caller.owner,
         raw=request.raw,
         request=request.raw if resolved is body else orjson.dumps(resolved),
@@ -45,6 +52,4 @@ def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Su
         ttl_seconds=result_ttl_seconds(
             incoming, settings.result_ttl_seconds, settings.max_result_ttl_seconds
         ),
-        idempotency_key=idempotency_key(incoming),
     )
-    return services.submitter.submit(submission)

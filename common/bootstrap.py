@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from common.batches import BatchSubmitter
 from common.inference import Inference
 from common.providers.registry import Registry, build_registry
 from common.queue import JobQueue, StoreQueue
 from common.settings import Settings
 from common.store import JobStore, open_events, open_store
+from common.store.batches import BatchStore
 from common.store.endings import Endings
 from common.store.job_events import JobEvents
 from common.submission import Submitter
@@ -24,6 +26,8 @@ class Services:
     queue: JobQueue
     inference: Inference
     submitter: Submitter
+    batches: BatchStore
+    batch_submitter: BatchSubmitter
 
 
 def build_services(settings: Settings, *, store: JobStore | None = None) -> Services:
@@ -32,6 +36,8 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
     inference = Inference(registry)
     store = store or open_store(settings)
     queue = _queue(settings, store)
+    submitter = Submitter(store, queue, inference)
+    batches = BatchStore(store)
     return Services(
         settings=settings,
         registry=registry,
@@ -40,7 +46,9 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
         events=open_events(store, settings),
         queue=queue,
         inference=inference,
-        submitter=Submitter(store, queue, inference),
+        submitter=submitter,
+        batches=batches,
+        batch_submitter=BatchSubmitter(batches, submitter),
     )
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import orjson
 
 from common.answers import Answer, Exchange, decorate
+from common.background_call import (
+    UpstreamMemory,
+    answer_in_background,
+    cancel_upstream,
+    stream_in_background,
+)
 from common.errors import MuninnError
+from common.providers.background_api import BackgroundProvider
 from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
 from common.providers.registry import Registry, Route
 from common.relay import RelayedStream
@@ -56,30 +63,55 @@ class Inference:
         call: UpstreamCall,
         *,
         attempt: int = 0,
+        memory: UpstreamMemory | None = None,
     ) -> Answer:
-        """The whole answer. Raises ModelNotFound, ProviderFailure or CallAborted."""
+        """The whole answer. Raises ModelNotFound, ProviderFailure or CallAborted.
+
+        With a ``memory`` the provider's own background mode is used, if it has one.
+        """
         route = self._registry.resolve(body["model"])
         request = _provider_request(route, body, GATEWAY_FIELDS | STREAM_FIELDS, attempt)
         exchange = _exchange(route)
         with _named(route):
-            answer = route.provider.create(request, call)
+            if memory is not None and isinstance(route.provider, BackgroundProvider):
+                answer = answer_in_background(route.provider, request, call, memory)
+            else:
+                answer = route.provider.create(request, call)
         extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
         finished = decorate(answer.body, answer.raw, extra_fields)
         return Answer(finished, answer.headers, answer.body)
 
     def stream(
-        self, body: dict[str, Any], call: UpstreamCall, *, attempt: int = 0
+        self,
+        body: dict[str, Any],
+        call: UpstreamCall,
+        *,
+        attempt: int = 0,
+        memory: UpstreamMemory | None = None,
     ) -> RelayedStream:
         """Open a stream; what fails before the first event is raised here.
 
-        Whoever opens it closes it.
+        Whoever opens it closes it. For ``memory`` see ``create``.
         """
         route = self._registry.resolve(body["model"])
         request = _provider_request(route, body, GATEWAY_FIELDS, attempt)
         exchange = _exchange(route)
         with _named(route):
-            stream = route.provider.stream(request, call)
+            if memory is not None and isinstance(route.provider, BackgroundProvider):
+                stream = stream_in_background(route.provider, request, call, memory)
+            else:
+                stream = route.provider.stream(request, call)
         return RelayedStream(stream, exchange)
+
+    def runs_in_background(self, body: dict[str, Any]) -> bool:
+        """Whether a job of this request runs in its provider's own background mode."""
+        return isinstance(self._registry.resolve(body["model"]).provider, BackgroundProvider)
+
+    def cancel_upstream(self, model: str, upstream_id: str) -> None:
+        """Tell the provider of a job that nobody wants its answer any more."""
+        provider = self._registry.resolve(model).provider
+        if isinstance(provider, BackgroundProvider):
+            cancel_upstream(provider, upstream_id)
 
 
 def _provider_request(

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from common.answers import REQUEST_TYPE
 from common.jobs import JobRecord, JobStatus
 
 # A job without an answer is shown with the parameters it was submitted with, as OpenAI shows its
@@ -66,7 +67,17 @@ def response_view(record: JobRecord) -> bytes:
         shape["output"] = orjson.loads(record.partial)["output"]
     if record.status is JobStatus.FAILED:
         shape["error"] = _error(record.error)
+    if record.attempts:
+        shape["extra_fields"] = _attempts(record)
     return orjson.dumps(shape)
+
+
+def _attempts(record: JobRecord) -> dict[str, Any]:
+    """How often the job was started, and when it will be again if its provider has failed."""
+    fields: dict[str, Any] = {"request_type": REQUEST_TYPE, "attempts": record.attempts}
+    if record.next_attempt_at_ms is not None:
+        fields["next_attempt_at"] = record.next_attempt_at_ms // 1000
+    return fields
 
 
 def _error(error: dict[str, Any] | None) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class NewJob:
     fingerprint: str
     submission: str
     streamed: bool = False
+    batch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Claim:
     """A job in the hands of one attempt. ``attempt`` is its fencing number, from 1.
 
     ``failures`` counts the calls the provider has failed so far; times are the store's, in ms.
-    ``last_sequence`` numbers the last event that earlier attempts have published.
+    ``last_sequence`` numbers the last event that earlier attempts have published, ``upstream_id``
+    is the response that they have started at a provider with a background mode.
     """
 
     job_id: str
@@ -74,6 +76,7 @@ class Claim:
     shape: bytes = field(default=b"", repr=False)
     streamed: bool = False
     last_sequence: int | None = None
+    upstream_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

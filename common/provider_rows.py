@@ -39,7 +39,14 @@ class ProviderRow(BaseModel):
     models: dict[str, str] = Field(
         default_factory=dict, description="Aliases: the caller's model name to the provider's."
     )
-    connect_timeout_seconds: float = Field(10.0, gt=0)
+    background: bool = Field(
+        False,
+        description="The server has a background mode of its own: jobs are submitted there in it "
+        "and followed, so that a lost worker costs no second call.",
+    )
+    connect_timeout_seconds: float = Field(
+        10.0, gt=0, description="The longest time that connecting may take."
+    )
     read_timeout_seconds: float = Field(
         600.0, gt=0, description="The longest silence allowed while waiting for an answer."
     )

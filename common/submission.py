@@ -21,7 +21,8 @@ class Submission:
     """A request to be run as a job.
 
     ``raw`` is the body as the caller sent it, by which a repeated submit is known; ``request`` is
-    the body to run, and ``body`` the same parsed and checked.
+    the body to run, and ``body`` the same parsed and checked. ``job_id`` is given to the jobs of a
+    batch.
     """
 
     owner: str
@@ -31,6 +32,8 @@ class Submission:
     options: CallOptions
     ttl_seconds: int
     idempotency_key: str | None = None
+    job_id: str | None = None
+    batch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,30 @@ class Submitter:
         was used for another body, and ServiceUnavailable when it could not be stored; then
         nothing remains of it.
         """
-        self._inference.check(submission.body)
-        job = _new_job(submission)
-        if not self._store.create(job, self._queue.message(job.id)):
+        job = self.prepare(submission)
+        if not self.enqueue(job):
             return self._replayed(job)
+        return Submitted(job.id, job.created_at_ms, job.shape)
+
+    def prepare(self, submission: Submission) -> NewJob:
+        """The job as it would be stored. Raises ModelNotFound."""
+        self._inference.check(submission.body)
+        return _new_job(submission)
+
+    def enqueue(self, job: NewJob) -> bool:
+        """Store and queue a job; False when its id is taken. Raises as ``submit`` does."""
+        if not self._store.create(job, self._queue.message(job.id)):
+            return False
         try:
             self._queue.send(job.id)
         except ServiceUnavailable:
             self._store.discard(job)
             raise
-        return Submitted(job.id, job.created_at_ms, job.shape)
+        return True
+
+    def discard(self, job: NewJob) -> None:
+        """Take back a job that was enqueued a moment ago."""
+        self._store.discard(job)
 
     def _replayed(self, job: NewJob) -> Submitted:
         record = self._store.get(job.id)
@@ -96,12 +113,15 @@ def _new_job(submission: Submission) -> NewJob:
         fingerprint=hashlib.sha256(submission.raw).hexdigest(),
         submission=uuid.uuid4().hex,
         streamed=submission.options.stream,
+        batch_id=submission.batch_id,
     )
 
 
 def _job_id(submission: Submission) -> str:
     """A new id; with an idempotency key the one that this caller's key always leads to, so that
     the job's own record remembers the key, for as long as there is a job."""
+    if submission.job_id is not None:
+        return submission.job_id
     if submission.idempotency_key is None:
         return str(uuid.uuid4())
     return str(uuid.uuid5(_KEYS, f"{submission.owner}\n{submission.idempotency_key}"))

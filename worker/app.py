@@ -10,9 +10,11 @@ from common.broker import create_celery
 from common.settings import Settings
 from common.store.keys import JOBS_QUEUE
 from common.store.maintenance import JobMaintenance
+from worker.calling import JobCaller
 from worker.event_writer import EventWriter
 from worker.janitor import Janitor
 from worker.leases import LeaseKeeper
+from worker.persistence import Persistence
 from worker.runner import JobRunner
 from worker.shutdown import Drain
 from worker.tasks import register_tasks
@@ -39,10 +41,12 @@ def create_worker(settings: Settings) -> Worker:
     services = build_services(settings)
     leases = LeaseKeeper(services.store)
     writer = EventWriter(services.events)
-    runner = JobRunner(services.store, services.queue, services.inference, leases, writer, settings)
+    persistence = Persistence()
+    caller = JobCaller(services.store, services.inference, writer, persistence)
+    runner = JobRunner(services.store, services.queue, caller, leases, persistence, settings)
     celery = create_celery(settings)
     register_tasks(celery, runner)
-    drain = Drain(leases, runner, settings.shutdown_grace_seconds)
+    drain = Drain(leases, persistence, settings.shutdown_grace_seconds)
     maintenance = JobMaintenance(services.store, services.queue.message)
     janitor = Janitor(maintenance, services.queue, settings)
     return Worker(services, celery, leases, writer, janitor, runner, drain)
@@ -66,6 +70,7 @@ def run_worker(worker: Worker) -> None:
 
 def _arguments(settings: Settings) -> list[str]:
     return [
+        "--quiet",  # no banner
         "worker",
         "--pool=threads",
         f"--concurrency={settings.worker_concurrency}",

@@ -1,6 +1,7 @@
 """Publishes the events of one streamed attempt, and keeps the output so far."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -25,10 +26,17 @@ PARTIAL_EVENTS = 500
 class Recorder:
     """Takes the events of an attempt one by one; ``response`` is the answer they end with."""
 
-    def __init__(self, claim: Claim, call: UpstreamCall, writer: EventWriter) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        call: UpstreamCall,
+        writer: EventWriter,
+        on_response_id: Callable[[str], None],
+    ) -> None:
         self._claim = claim
         self._call = call
         self._writer = writer
+        self._on_response_id = on_response_id
         self._so_far = OutputSoFar()
         self._response_id = ""
         self._partial_at = 0.0
@@ -65,6 +73,7 @@ class Recorder:
         if not isinstance(found, str) or found == self._response_id:
             return ""
         self._response_id = found
+        self._on_response_id(found)
         return found
 
     def _publish(self, event: dict[str, Any] | None, new_id: str = "") -> None:

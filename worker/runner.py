@@ -1,14 +1,10 @@
 """Runs one attempt of a job: claim it, call the provider, write how it ended. Knows no Celery."""
 
+import contextlib
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import orjson
-from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from typing import TypeVar
 
 from common.answers import Answer
 from common.errors import (
@@ -18,7 +14,6 @@ from common.errors import (
     MuninnError,
     ServiceUnavailable,
 )
-from common.inference import CallOptions, Inference
 from common.job_errors import error_fields
 from common.jobs import Claim, Ending, JobStatus
 from common.providers.base import UpstreamCall
@@ -26,9 +21,9 @@ from common.queue import JobQueue
 from common.retry_policy import retry_delay_seconds
 from common.settings import Settings
 from common.store import JobStore
-from worker.event_writer import EventWriter
-from worker.leases import DEADLINE, HANDED_BACK, LeaseKeeper
-from worker.recorder import Recorder
+from worker.calling import JobCaller
+from worker.leases import DEADLINE, HANDED_BACK, LOST, LeaseKeeper
+from worker.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
@@ -42,67 +37,44 @@ class JobRunner:
         self,
         store: JobStore,
         queue: JobQueue,
-        inference: Inference,
+        caller: JobCaller,
         leases: LeaseKeeper,
-        writer: EventWriter,
+        persistence: Persistence,
         settings: Settings,
     ) -> None:
         self._store = store
         self._queue = queue
-        self._inference = inference
+        self._caller = caller
         self._leases = leases
-        self._writer = writer
+        self._persistence = persistence
         self._settings = settings
-        self.given_up = threading.Event()
 
     def run(self, job_id: str) -> None:
         """Run one attempt, unless the job is not to be had: ended, running, or gone."""
         token = uuid.uuid4().hex
-        claim = self._until_stored(lambda: self._store.claim(job_id, token))
+        claim = self._persistence.until_done(lambda: self._store.claim(job_id, token))
         if claim is None:
             log.info("nothing to do: job_id=%s", job_id)
+            self._caller.cancel_abandoned(job_id)
             return
         call = UpstreamCall()
         deadline = time.monotonic() + self._remaining_seconds(claim)
         with self._leases.holding(claim, call, deadline):
-            self._attempt(claim, call)
+            self._attempt(claim, call, deadline)
 
-    def _attempt(self, claim: Claim, call: UpstreamCall) -> None:
+    def _attempt(self, claim: Claim, call: UpstreamCall, deadline: float) -> None:
         try:
             self._check_deadlines(claim)
-            answer = self._call_provider(claim, call)
+            answer = self._caller.answer(claim, call)
         except CallAborted as aborted:
             self._on_abort(claim, aborted.reason)
         except MuninnError as error:
-            self._on_failure(claim, error)
+            self._on_failure(claim, error, deadline)
         except Exception:
             log.exception("attempt failed: job_id=%s attempt=%d", claim.job_id, claim.attempt)
-            self._on_failure(claim, InternalError("The gateway failed to run this job."))
+            self._fail(claim, InternalError("The gateway failed to run this job."))
         else:
             self._finish(claim, _ending_of(answer))
-
-    def _call_provider(self, claim: Claim, call: UpstreamCall) -> Answer:
-        body = orjson.loads(claim.request)
-        if claim.streamed:
-            return self._stream_provider(claim, call, body)
-        options = CallOptions.from_json(claim.options)
-        return self._inference.create(body, options, call, attempt=claim.attempt)
-
-    def _stream_provider(self, claim: Claim, call: UpstreamCall, body: dict[str, Any]) -> Answer:
-        """The answer of a call whose events are published as they come."""
-        recorder = Recorder(claim, call, self._writer)
-        try:
-            stream = self._inference.stream(body, call, attempt=claim.attempt)
-            try:
-                for event in stream.events():
-                    if event is not None:
-                        recorder.add(event)
-                return stream.answer(recorder.response())
-            finally:
-                stream.close()
-        finally:
-            self._writer.flush()  # the job's end is written after its last event
-            self._writer.forget(claim.job_id, claim.attempt)
 
     def _check_deadlines(self, claim: Claim) -> None:
         waited_ms = claim.started_at_ms - claim.created_at_ms
@@ -117,23 +89,25 @@ class JobRunner:
 
     def _on_abort(self, claim: Claim, reason: str) -> None:
         if reason == DEADLINE:
-            self._on_failure(claim, _run_deadline_exceeded())
+            self._fail(claim, _run_deadline_exceeded())
         elif reason == HANDED_BACK:
             message = self._queue.message(claim.job_id)
-            if self._until_stored(lambda: self._store.release(claim, message)):
-                self._queue.send(claim.job_id)
+            if self._persistence.until_done(lambda: self._store.release(claim, message)):
+                with contextlib.suppress(ServiceUnavailable):  # then the janitor sends it
+                    self._queue.send(claim.job_id)
             log.info("job handed back: job_id=%s attempt=%d", claim.job_id, claim.attempt)
+        elif reason == LOST:
+            self._caller.cancel_abandoned(claim.job_id)
 
-    def _on_failure(self, claim: Claim, error: MuninnError) -> None:
+    def _on_failure(self, claim: Claim, error: MuninnError, deadline: float) -> None:
         delay_seconds = retry_delay_seconds(
             error,
             claim.failures + 1,
             self._settings.max_provider_attempts,
-            self._remaining_seconds(claim),
+            deadline - time.monotonic(),
         )
-        fields = error_fields(error)
         if delay_seconds is None:
-            self._finish(claim, Ending(JobStatus.FAILED, error=fields))
+            self._fail(claim, error)
             return
         log.info(
             "job will be tried again: job_id=%s attempt=%d code=%s delay_seconds=%.1f",
@@ -142,12 +116,16 @@ class JobRunner:
             error.code,
             delay_seconds,
         )
-        self._until_stored(
+        fields = error_fields(error)
+        self._persistence.until_done(
             lambda: self._store.release(claim, b"", delay_seconds=delay_seconds, error=fields)
         )
 
+    def _fail(self, claim: Claim, error: MuninnError) -> None:
+        self._finish(claim, Ending(JobStatus.FAILED, error=error_fields(error)))
+
     def _finish(self, claim: Claim, ending: Ending) -> None:
-        ended = self._until_stored(lambda: self._store.finish(claim, ending))
+        ended = self._persistence.until_done(lambda: self._store.finish(claim, ending))
         log.info(
             "job ended: job_id=%s attempt=%d status=%s counted=%s",
             claim.job_id,
@@ -155,19 +133,6 @@ class JobRunner:
             ending.status.value,
             bool(ended),
         )
-
-    def _until_stored(self, action: Callable[[], Result]) -> Result:
-        """Do it, again and again while Redis is away: a result is a paid answer.
-
-        Gives up, with ServiceUnavailable, only when this process has to go.
-        """
-        retrying = Retrying(
-            retry=retry_if_exception_type(ServiceUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_when_event_set(self.given_up),
-            reraise=True,
-        )
-        return retrying(action)
 
 
 def _ending_of(answer: Answer) -> Ending:

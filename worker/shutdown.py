@@ -2,16 +2,18 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 from worker.leases import HANDED_BACK, LeaseKeeper
-from worker.runner import JobRunner
+from worker.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
 # What a hand-back may take when Redis is slow, before the process goes without it. The jobs are
 # then rescued when their leases run out.
 HAND_BACK_SECONDS = 10.0
+AGAIN_SECONDS = 0.2
 
 
 class Drain:
@@ -20,9 +22,9 @@ class Drain:
     Jobs that are not done by then go back to the queue at once, for other workers to run.
     """
 
-    def __init__(self, leases: LeaseKeeper, runner: JobRunner, grace_seconds: float) -> None:
+    def __init__(self, leases: LeaseKeeper, persistence: Persistence, grace_seconds: float) -> None:
         self._leases = leases
-        self._runner = runner
+        self._persistence = persistence
         self._grace_seconds = grace_seconds
         self._hurry = threading.Event()
         self._started = False
@@ -36,18 +38,14 @@ class Drain:
         threading.Thread(target=self._run, name="drain", daemon=True).start()
 
     def _run(self) -> None:
-        self._wait_for_grace()
-        handed_back = self._leases.abort_all(HANDED_BACK)
-        if handed_back:
-            log.info("handing jobs back: count=%d", handed_back)
-        if not self._leases.wait_until_idle(HAND_BACK_SECONDS):
-            log.warning("stopping with jobs in hand; they will be rescued")
-            self._runner.given_up.set()
-
-    def _wait_for_grace(self) -> None:
-        remaining_seconds = self._grace_seconds
-        while remaining_seconds > 0 and not self._hurry.is_set():
-            step_seconds = min(0.1, remaining_seconds)
-            if self._leases.wait_until_idle(step_seconds):
-                return
-            remaining_seconds -= step_seconds
+        self._hurry.wait(self._grace_seconds)
+        give_up_at = time.monotonic() + HAND_BACK_SECONDS
+        # To the end of the process: a message that was on its way may still bring a job.
+        while not self._persistence.is_given_up:
+            handed_back = self._leases.abort_all(HANDED_BACK)
+            if handed_back:
+                log.info("handing jobs back: count=%d", handed_back)
+            if time.monotonic() > give_up_at:
+                log.warning("stopping without the store; jobs in hand will be rescued")
+                self._persistence.give_up()
+            time.sleep(AGAIN_SECONDS)

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.openapi.answer_headers import HEADERS
 from api.openapi.failures import ERRORS, SAY_WHEN_TO_RETRY
-from api.openapi.parameters import HEADERS, PARAMETERS
+from api.openapi.parameters import PARAMETERS
 from api.openapi.route import JSON, Answer, Route
 from api.openapi.routes import ROUTES, TAGS
 from common.schemas import ErrorBody

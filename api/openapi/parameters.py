@@ -1,4 +1,4 @@
-"""What routes read beside the body, and the headers they answer."""
+"""What routes read beside the body: headers, query and path."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from api.headers import (
     RAW_RESPONSE,
     RESULT_TTL,
 )
-from api.input_items import DEFAULT_LIMIT, LARGEST_LIMIT
+from api.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 
 
 def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -22,6 +22,17 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _path(description: str) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+    }
 
 
 _SWITCH: dict[str, Any] = {"type": "string", "examples": ["true"]}
@@ -72,51 +83,52 @@ CREATE_HEADERS = (
         **_SWITCH,
     ),
 )
-PAGE_QUERY = (
-    _query(
-        "limit",
-        "How many items to answer.",
-        type="integer",
-        minimum=1,
-        maximum=LARGEST_LIMIT,
-        default=DEFAULT_LIMIT,
-    ),
-    _query(
+LIMIT = _query(
+    "limit",
+    "How many to answer.",
+    type="integer",
+    minimum=1,
+    maximum=LARGEST_LIMIT,
+    default=DEFAULT_LIMIT,
+)
+# By the name of the component, which is the parameter's own unless two share one.
+_BY_NAME: dict[str, dict[str, Any]] = {
+    "order": _query(
         "order",
         "`asc`: in the order they were given; otherwise the last comes first.",
         type="string",
         enum=["asc", "desc"],
         default="desc",
     ),
-    _query("after", "The id of the last item already seen.", type="string"),
-)
-_ID: dict[str, Any] = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "A job's id, or the id that the provider gave to its response.",
-    "schema": {"type": "string"},
+    "after": _query("after", "What names the last item already seen: its id.", type="string"),
+    "cursor": _query("after", "The cursor of the page before, `next_cursor`.", type="string"),
+    "status": _query(
+        "status",
+        "Only jobs of this status; several with commas.",
+        type="string",
+        examples=["pending"],
+    ),
+    "metadata.KEY": _query(
+        "metadata.KEY",
+        "Only jobs whose metadata has this value for KEY, any key; may be given for several.",
+        type="string",
+    ),
+    "stream": _query(
+        "stream",
+        "`true` answers the job's events, those that were and those that come, to its end.",
+        **_SWITCH,
+    ),
+    "starting_after": _query(
+        "starting_after",
+        "The `sequence_number` of the last event already seen; the stream goes on behind it.",
+        type="integer",
+        minimum=0,
+    ),
+    "id": _path(
+        "A job's id, or the id that the provider gave to its response; of a batch its own."
+    ),
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
-    part["name"]: part for part in (*CREATE_HEADERS, *PAGE_QUERY, _ID)
+    **{part["name"]: part for part in (*CREATE_HEADERS, LIMIT)},
+    **_BY_NAME,
 }
-
-HEADERS: dict[str, dict[str, Any]] = {
-    "Retry-After": {
-        "description": "How long to wait before asking again, in seconds.",
-        "schema": {"type": "integer"},
-    },
-    "openai-poll-after-ms": {
-        "description": "The same for OpenAI's SDKs, in milliseconds.",
-        "schema": {"type": "integer"},
-    },
-    "idempotent-replayed": {
-        "description": "`true` when an earlier submit with the same key made this job.",
-        "schema": {"type": "string", "enum": ["true"]},
-    },
-    "preference-applied": {
-        "description": "The `wait=N` that was honoured, at most the longest there is.",
-        "schema": {"type": "string"},
-    },
-}
-POLL_HEADERS = ("Retry-After", "openai-poll-after-ms")

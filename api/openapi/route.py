@@ -6,6 +6,10 @@ from pydantic import BaseModel
 
 JSON, SSE, HTML = "application/json", "text/event-stream", "text/html"
 
+# Where examples find the service, and what they send along.
+BASE = "http://127.0.0.1:8080"
+JSON_BODY = "-H 'content-type: application/json'"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

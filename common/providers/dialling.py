@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 
 from common.providers.base import UpstreamCall
 
@@ -22,10 +23,17 @@ class Dialler:
     """Opens the socket of one call, and lets ``call.abort`` end that.
 
     A duplicate of the socket is attached to the call while it opens, because a TLS handshake
-    takes the descriptor away from the socket it started with.
+    takes the descriptor away from the socket it started with. ``check``, if given, is asked about
+    each numeric address before it is connected to, and raises what shall end the dialling.
     """
 
-    def __init__(self, call: UpstreamCall, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        call: UpstreamCall,
+        timeout_seconds: float,
+        check: Callable[[str], None] | None = None,
+    ) -> None:
+        self._check = check
         self._call = call
         self._timeout_seconds = timeout_seconds
         self._watched: socket.socket | None = None
@@ -36,6 +44,8 @@ class Dialler:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         failure: OSError = OSError("the name has no address")
         for number, (family, kind, protocol, _, address) in enumerate(addresses):
+            if self._check is not None:
+                self._check(str(address[0]))
             share = (until - time.monotonic()) / (len(addresses) - number)
             sock = socket.socket(family, kind, protocol)
             try:

@@ -133,7 +133,7 @@ class Exchange:
 
     def _receive(self, wait_seconds: float | None) -> bool:
         """Feed the answer with what comes next; False if nothing came in ``wait_seconds``."""
-        self._call.check()
+        self._check_not_aborted()
         left = self._read_timeout_seconds - self._silent_seconds
         waits = left if wait_seconds is None else min(left, wait_seconds)
         connection = self._held()
@@ -162,8 +162,15 @@ class Exchange:
         if self.answer.complete:
             self._let_go(keep=self.answer.keep_alive)
 
+    def _check_not_aborted(self) -> None:
+        try:
+            self._call.check()
+        except CallAborted:
+            self.close()
+            raise
+
     def _note_silence(self, seconds: float) -> None:
-        self._call.check()
+        self._check_not_aborted()
         self._silent_seconds += seconds
         if self._silent_seconds >= self._read_timeout_seconds:
             self.close()

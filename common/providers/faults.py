@@ -67,6 +67,7 @@ def summary(body: bytes, mask: Mask) -> str:
 
 
 def is_html(body: bytes) -> bool:
+    """Whether a body is a page for people, such as a proxy's, and no answer."""
     return _HTML.match(body) is not None
 
 

@@ -7,6 +7,7 @@ import requests
 
 from common.errors import InvalidValue, ModelNotFound
 from common.provider_rows import ProviderRow
+from common.providers.background_api import BackgroundApiProvider
 from common.providers.base import Provider
 from common.providers.echo import EchoProvider
 from common.providers.responses_api import ResponsesApiProvider
@@ -93,4 +94,5 @@ def build_registry(settings: Settings) -> Registry:
 def _provider(name: str, row: ProviderRow, session: requests.Session) -> Provider:
     if row.kind == "echo":
         return EchoProvider(name)
-    return ResponsesApiProvider(name, row, session)
+    kind = BackgroundApiProvider if row.background else ResponsesApiProvider
+    return kind(name, row, session)

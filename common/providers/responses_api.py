@@ -47,6 +47,9 @@ class ResponsesApiProvider:
     def create(self, request: ProviderRequest, call: UpstreamCall) -> ProviderAnswer:
         """Ask for a whole answer; one that comes as a stream all the same is gathered."""
         response = self._call(self._whole, request.body, call, stream=False)
+        return self._answer(response)
+
+    def _answer(self, response: requests.Response) -> ProviderAnswer:
         exchange = _exchange_of(response)
         try:
             if _is_event_stream(response):
@@ -59,7 +62,9 @@ class ResponsesApiProvider:
 
     def stream(self, request: ProviderRequest, call: UpstreamCall) -> ProviderStream:
         """Ask for a stream; its events are derived where the answer comes whole all the same."""
-        response = self._call(self._streamed, request.body, call, stream=True)
+        return self._events(self._call(self._streamed, request.body, call, stream=True), call)
+
+    def _events(self, response: requests.Response, call: UpstreamCall) -> ProviderStream:
         exchange = _exchange_of(response)
         try:
             if _is_event_stream(response):
@@ -84,6 +89,9 @@ class ResponsesApiProvider:
         request.method, request.url = prepared.method, prepared.url
         request.headers = prepared.headers
         request.body = orjson.dumps({**body, "stream": stream})
+        return self._send(request)
+
+    def _send(self, request: UpstreamRequest) -> requests.Response:
         timeout = (self._row.connect_timeout_seconds, self._row.read_timeout_seconds)
         # Not session.send: it looks for cookies and redirects, which cost and are not wanted.
         response = self._adapter.send(request, stream=True, timeout=timeout)

@@ -31,6 +31,10 @@ class ExtraFields(Open):
     chunk_index: Int | None = doc("Which event of a stream this is, from 0.")
     raw_request: Any = doc("What the provider was sent, if `x-bf-send-back-raw-request` asks.")
     raw_response: Any = doc("What it answered, if `x-bf-send-back-raw-response` asks.")
+    attempts: Int | None = doc("How often a job without an answer was started so far.")
+    next_attempt_at: Int | None = doc(
+        "When (Unix time) it will be started again, while it waits for that."
+    )
     cache_debug: CacheDebug | None = doc("How it was found in a cache.")
 
 

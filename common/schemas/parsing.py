@@ -45,7 +45,13 @@ def parse_create_request(body: bytes) -> dict[str, Any]:
 
     Raises InvalidJson, InvalidType or MissingParameter, each with a message for the caller.
     """
-    request = _load(body)
+    request = parse_object(body)
+    check_create_request(request)
+    return request
+
+
+def check_create_request(request: dict[str, Any]) -> None:
+    """Check a create request that is parsed already. Raises InvalidType or MissingParameter."""
     model = request.get("model")
     if model is None or (isinstance(model, str) and not model.strip()):
         raise MissingParameter("model: this field is required.", param="model")
@@ -53,10 +59,10 @@ def parse_create_request(body: bytes) -> dict[str, Any]:
         _check(request)
     except ValidationError as error:
         raise _as_invalid_type(error) from None
-    return request
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is. Raises InvalidJson."""
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -16,10 +16,21 @@ def open_store(settings: Settings) -> JobStore:
         max_queued_jobs=settings.max_queued_jobs,
         keep_input_bytes=settings.keep_input_bytes,
         max_memory_bytes=settings.max_store_bytes,
+        longest_life_ms=_longest_life_ms(settings),
     )
     shares_server = settings.effective_broker_url == settings.redis_url
     keys = Keys(partitions_of(settings.redis_url), JOBS_QUEUE if shares_server else None)
     return JobStore(connect(settings.redis_url), keys, limits)
+
+
+def _longest_life_ms(settings: Settings) -> int:
+    """How long after its submit a job can still be there."""
+    seconds = (
+        settings.queue_deadline_seconds
+        + settings.run_deadline_seconds
+        + settings.max_result_ttl_seconds
+    )
+    return int(seconds * 1000)
 
 
 def open_events(store: JobStore, settings: Settings) -> JobEvents:

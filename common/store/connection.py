@@ -4,15 +4,20 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
+from redis import BlockingConnectionPool
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from common.store.cluster import LateCluster
 
 SOCKET_TIMEOUT_SECONDS = 2.0
 READER_TIMEOUT_SECONDS = 10.0
-MAX_CONNECTIONS = 256
+# Of one process. Its threads take turns: who finds none free waits for one.
+MAX_CONNECTIONS = 64
+# A command that blocks does so for less than this.
+READER_TIMEOUT_SECONDS = 10.0
 SENTINEL_PORT = 26379
 CLUSTER_PORT = 6379
 
@@ -34,21 +39,22 @@ def connect(url: str) -> "redis.Redis":
     A command is sent again once, at once, when its connection turns out to be dead, as idle ones
     are after a restart of the server; every script bears being run twice. A timeout is not.
     """
-    return _connect(url, _options(SOCKET_TIMEOUT_SECONDS, MAX_CONNECTIONS))
+    return _connect(url, _options(SOCKET_TIMEOUT_SECONDS), MAX_CONNECTIONS)
 
 
 def connect_readers(url: str, max_connections: int) -> "redis.Redis":
     """The same for commands that block: each takes a connection for as long as it waits."""
-    return _connect(url, _options(READER_TIMEOUT_SECONDS, max_connections))
+    return _connect(url, _options(READER_TIMEOUT_SECONDS), max_connections)
 
 
-def _connect(url: str, options: dict[str, Any]) -> "redis.Redis":
+def _connect(url: str, options: dict[str, Any], max_connections: int) -> "redis.Redis":
     scheme = urlsplit(url).scheme
-    if scheme == SENTINEL:
-        return _of_sentinel(url, options)
     if scheme == CLUSTER:
         return _of_cluster(url, options)
-    return redis.Redis.from_url(url, retry=_retry(), **options)
+    options |= {"max_connections": max_connections, "timeout": SOCKET_TIMEOUT_SECONDS}
+    if scheme == SENTINEL:
+        return _of_sentinel(url, options)
+    return redis.Redis.from_pool(BlockingConnectionPool.from_url(url, retry=_retry(), **options))
 
 
 def partitions_of(url: str) -> int:
@@ -57,10 +63,14 @@ def partitions_of(url: str) -> int:
 
 
 def hosts_of(url: str, default_port: int) -> list[tuple[str, int]]:
-    """The hosts of a URL that names several."""
+    """The hosts of a URL that names several; raises ValueError when one cannot be told."""
     places = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    hosts = [place.rpartition(":") if ":" in place else (place, "", "") for place in places]
-    return [(host, int(port) if port else default_port) for host, _, port in hosts if host]
+    # Each alone is a URL's place, so that the standard library reads ports and IPv6 addresses.
+    parts = [urlsplit(f"//{place}") for place in places if place]
+    hosts = [(part.hostname, part.port or default_port) for part in parts if part.hostname]
+    if not hosts:
+        raise ValueError("the URL names no host")
+    return hosts
 
 
 def master_of(url: str) -> str:
@@ -79,37 +89,42 @@ def credentials_of(url: str) -> dict[str, Any]:
 
 
 def database_of(url: str) -> int:
+    """The number in the path of a URL; 0 when there is none."""
     path = urlsplit(url).path.strip("/")
     return int(path) if path.isdecimal() else 0
 
 
+class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """A pool for the master that sentinels know, which waits for a free connection."""
+
+
 def _of_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
+    # The next sentinel is asked when one does not answer: no need to ask one twice.
+    asking = _options(SOCKET_TIMEOUT_SECONDS) | {"retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(
         hosts_of(url, SENTINEL_PORT),
-        sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT_SECONDS},
+        sentinel_kwargs=asking,
         db=database_of(url),
         retry=_retry(),
         **credentials_of(url),
         **options,
     )  # type: ignore[no-untyped-call]
-    client: redis.Redis = sentinel.master_for(master_of(url))  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
+        master_of(url), connection_pool_class=_SentinelPool
+    )
     return client
 
 
 def _of_cluster(url: str, options: dict[str, Any]) -> "redis.Redis":
-    node: Any = ClusterNode
-    nodes = [node(host, port) for host, port in hosts_of(url, CLUSTER_PORT)]
-    options = options | credentials_of(url)
-    client: Any = RedisCluster(startup_nodes=nodes, **options)
+    client: Any = LateCluster(hosts_of(url, CLUSTER_PORT), options | credentials_of(url))
     return client  # type: ignore[no-any-return]
 
 
-def _options(timeout_seconds: float, max_connections: int) -> dict[str, Any]:
+def _options(timeout_seconds: float) -> dict[str, Any]:
     return {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
         "socket_keepalive": True,
-        "max_connections": max_connections,
         "health_check_interval": 0,
     }
 

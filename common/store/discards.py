@@ -31,9 +31,10 @@ class Discards:
         try:
             self._discard(job_id, submission)
         except ServiceUnavailable:
-            self._later(job_id, submission)
+            self.later(job_id, submission)
 
-    def _later(self, job_id: str, submission: str) -> None:
+    def later(self, job_id: str, submission: str) -> None:
+        """Discard it soon; never waits."""
         with self._lock:
             self._waiting.append((job_id, submission))
             if self._is_running:

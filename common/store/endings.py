@@ -8,20 +8,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import wait_random_exponential
 
+from common.errors import ServiceUnavailable
 from common.jobs import JobRecord
 from common.retry_policy import attempt_state
 from common.store.keys import ENDED_CHANNEL
+from common.store.scripts import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 5.0
 LOOK_AGAIN_UNHEARD_SECONDS = 0.5
-LISTEN_SECONDS = 1.0
+# A connection on which not even a ping is answered for so long is dead.
+SILENCE_SECONDS = 5.0
+PING_SECONDS = 1.0
 
 _reconnect_pause = wait_random_exponential(multiplier=0.1, max=5)
 
@@ -34,19 +39,24 @@ class Endings:
         self._waiting: dict[str, list[threading.Event]] = {}
         self._lock = threading.Lock()
         self._is_listening = False
+        self._heard_at = 0.0
         self._thread: threading.Thread | None = None
 
     def wait(self, job_id: str, look: Callable[[], JobRecord], timeout_seconds: float) -> JobRecord:
-        """The job as ``look`` finds it when it has ended, or when the time is up."""
+        """The job as ``look`` finds it when it has ended, or when the time is up.
+
+        While the store is away it goes on waiting; raises ServiceUnavailable when the time is up
+        and it still is. Whatever else ``look`` raises ends the waiting.
+        """
         deadline = time.monotonic() + timeout_seconds
         ended = self._enter(job_id)
         try:
             while True:
-                record = look()
+                record = _look_until(deadline, look)
                 remaining_seconds = deadline - time.monotonic()
-                if record.is_ended or remaining_seconds <= 0:
+                if record is not None and (record.is_ended or remaining_seconds <= 0):
                     return record
-                ended.wait(min(remaining_seconds, self._patience_seconds()))
+                ended.wait(min(max(remaining_seconds, 0), self._patience_seconds()))
                 ended.clear()
         finally:
             self._leave(job_id, ended)
@@ -75,22 +85,37 @@ class Endings:
         while True:
             try:
                 self._listen()
-            except RedisError as error:
-                failures = 1 if self._is_listening else failures + 1
-                self._is_listening = False
+            except STORE_ERRORS as error:
                 log.warning("waiting without notifications: %s", type(error).__name__)
+            except Exception:
+                log.exception("listening for notifications failed")
+            failures = 1 if self._is_listening else failures + 1
+            self._is_listening = False
             time.sleep(_reconnect_pause(attempt_state(failures)))
 
     def _listen(self) -> None:
-        pubsub = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        with pubsub:
+        """Listen until the connection fails, and then raise."""
+        with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+            self._heard_at = time.monotonic()
             pubsub.subscribe(ENDED_CHANNEL)
+            while True:
+                message = pubsub.get_message(timeout=PING_SECONDS)
+                if message is not None:
+                    self._hear(message)
+                elif time.monotonic() - self._heard_at > SILENCE_SECONDS:
+                    raise RedisTimeoutError("no answer to a ping")
+                else:
+                    pubsub.ping()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._heard_at = time.monotonic()
+        if message["type"] == "message":
+            self._wake(message["data"].decode())
+        elif message["type"] == "subscribe":
+            # Also after redis-py has mended the connection by itself: what was said meanwhile
+            # was not heard.
             self._is_listening = True
             self._wake_all()
-            while True:
-                message = pubsub.get_message(timeout=LISTEN_SECONDS)
-                if message is not None:
-                    self._wake(message["data"].decode())
 
     def _wake(self, job_id: str) -> None:
         with self._lock:
@@ -102,3 +127,13 @@ class Endings:
             for events in self._waiting.values():
                 for event in events:
                     event.set()
+
+
+def _look_until(deadline: float, look: Callable[[], JobRecord]) -> JobRecord | None:
+    """The record; None when the store is away and there is time to look again."""
+    try:
+        return look()
+    except ServiceUnavailable:
+        if time.monotonic() >= deadline:
+            raise
+        return None

@@ -28,6 +28,7 @@ class StoreLimits:
     max_queued_jobs: int = 100_000
     keep_input_bytes: int = 65_536
     max_memory_bytes: int = 0
+    longest_life_ms: int = 9 * 24 * 3_600_000
 
 
 class JobStore:
@@ -57,17 +58,23 @@ class JobStore:
             message,
             self.limits.max_queued_jobs,
             self._clock.in_ms(SOCKET_TIMEOUT_SECONDS),
+            self.keys.owned(job.owner, self.keys.partition_of(job.id)),
+            self.limits.longest_life_ms,
             *new_job_fields(job),
+            *self._batch_field(job),
         ]
         with store_errors():
             self._pressure.check()
         try:
             outcome, now_ms, *known = self.scripts.run("create", self.keys.of_script(job.id), args)
         except ServiceUnavailable:
-            self.discard(job)
+            self._discards.later(job.id, job.submission)  # its caller has waited long enough
             raise
         self._clock.learn(now_ms)
         return self._was_created(outcome, known, job)
+
+    def _batch_field(self, job: NewJob) -> list[Argument]:
+        return ["batch", self.keys.batch(job.batch_id)] if job.batch_id else []
 
     def _was_created(self, outcome: bytes, known: Sequence[bytes], job: NewJob) -> bool:
         match outcome:
@@ -132,6 +139,24 @@ class JobStore:
         args: list[Argument] = [job_id, token, self.limits.lease_ms]
         claimed = self.scripts.run("claim", self.keys.of_script(job_id), args)
         return claim_of(job_id, *claimed) if claimed else None
+
+    def note_upstream(self, claim: Claim, upstream_id: str) -> bool:
+        """Remember the response that was started at the provider, for the attempts to come."""
+        args: list[Argument] = [claim.attempt, upstream_id]
+        seconds = self.limits.longest_life_ms // 1000
+        alias = ("SET", self.keys.alias(upstream_id), claim.job_id, "EX", seconds)
+        keys = self.keys.of_script(claim.job_id)
+        return bool(self.scripts.run_after(alias, "note_upstream", keys, args))
+
+    def abandoned_upstream(self, job_id: str) -> tuple[bytes, str] | None:
+        """Shape and upstream id of a job that was cancelled while a provider works on it."""
+        fields = ["status", "shape", "upstream_id"]
+        with store_errors():
+            values: list[Any] = self.client.hmget(self.keys.job(job_id), fields)
+        status, shape, upstream_id = values
+        if status != JobStatus.CANCELLED.value.encode() or upstream_id is None:
+            return None
+        return shape, upstream_id.decode()
 
     def finish(self, claim: Claim, ending: Ending) -> bool:
         """End the job. False when that was not for this attempt to do (any more)."""

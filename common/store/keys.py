@@ -6,10 +6,13 @@ only one partition.
 """
 
 PREFIX = "muninn"
+# Stands for the owner of jobs that were made without a key.
+ANYONE = "-"
 ENDED_CHANNEL = "muninn:ended"
 
-# Celery's queue, which is a list of this name where its broker is a Redis.
+# Celery's queues, each a list of its name where the broker is a Redis.
 JOBS_QUEUE = "muninn.jobs"
+WEBHOOKS_QUEUE = "muninn.webhooks"
 
 
 class Keys:
@@ -17,7 +20,7 @@ class Keys:
 
     def __init__(self, partitions: int = 1, queue: str | None = None) -> None:
         self.partitions = partitions
-        self._queue = [queue] if queue else []
+        self._queues = [queue, WEBHOOKS_QUEUE] if queue else []
 
     def partition_of(self, job_id: str) -> int:
         return int(job_id[-4:], 16) % self.partitions if self.partitions > 1 else 0
@@ -30,8 +33,16 @@ class Keys:
         return f"{self.job(job_id)}:events"
 
     def index(self, name: str, partition: int) -> str:
-        """``queued``, ``running`` or ``parked`` of a partition."""
+        """``queued``, ``running``, ``parked`` or ``webhooks`` of a partition."""
         return f"{PREFIX}:{{{partition}}}:{name}"
+
+    def owned(self, owner: str, partition: int) -> str:
+        """The jobs of an owner, by the time they were created (ms)."""
+        return f"{PREFIX}:{{{partition}}}:owner:{owner or ANYONE}"
+
+    def batch(self, batch_id: str) -> str:
+        """The record of a batch; its jobs are in the same partition."""
+        return f"{PREFIX}:{{{self.partition_of(batch_id)}}}:batch:{batch_id}"
 
     def alias(self, response_id: str) -> str:
         """Leads from the provider's response id to the job."""
@@ -39,8 +50,9 @@ class Keys:
 
     def of_script(self, job_id: str) -> list[str]:
         """KEYS of a script about one job, in the order that the scripts know them by."""
-        indexes = self.indexes(self.partition_of(job_id))
-        return [self.job(job_id), *indexes, self.events(job_id), *self._queue]
+        partition = self.partition_of(job_id)
+        indexes, webhooks = self.indexes(partition), self.index("webhooks", partition)
+        return [self.job(job_id), *indexes, self.events(job_id), webhooks, *self._queues]
 
     def indexes(self, partition: int) -> list[str]:
         return [self.index(name, partition) for name in ("queued", "running", "parked")]

@@ -1,11 +1,14 @@
 """Whether the store's server has room for more jobs."""
 
 import time
+from typing import Any
 
 import redis
+from redis.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from common.errors import RateLimited
+from common.store.cluster import is_cluster
 
 LOOK_EVERY_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 10.0
@@ -40,8 +43,18 @@ class MemoryPressure:
 
     def _look(self) -> bool:
         try:
-            info = self._client.info("memory")
+            return any(map(self._is_over, _memory_of_servers(self._client)))
         except ResponseError:
             return False  # some hosted servers do not tell
-        limit = self._max_bytes or SHARE_FOR_SUBMITS * int(info.get("maxmemory", 0))
-        return 0 < limit < int(info["used_memory"])
+
+    def _is_over(self, memory: dict[str, Any]) -> bool:
+        limit = self._max_bytes or SHARE_FOR_SUBMITS * int(memory.get("maxmemory", 0))
+        return 0 < limit < int(memory["used_memory"])
+
+
+def _memory_of_servers(client: "redis.Redis") -> list[dict[str, Any]]:
+    """What each server says of its memory. A cluster is as full as the fullest of its servers."""
+    if not is_cluster(client):
+        return [client.info("memory")]
+    told: Any = client.info("memory", target_nodes=RedisCluster.PRIMARIES)
+    return [told] if "used_memory" in told else list(told.values())

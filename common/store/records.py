@@ -23,6 +23,9 @@ FIELDS = [
     "partial",
 ]
 
+# All but the answer, which may be long.
+SUMMARY_FIELDS = [field for field in FIELDS if field not in ("result", "partial")]
+
 
 def new_job_fields(job: NewJob) -> list[str | bytes | int]:
     """Field and value, in turn, of the record of a new job."""
@@ -66,10 +69,16 @@ def record_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
     )
 
 
+def summary_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
+    """The record out of the values of SUMMARY_FIELDS; None when there is none."""
+    by_name = dict(zip(SUMMARY_FIELDS, values, strict=True))
+    return record_of(job_id, [by_name.get(field) for field in FIELDS])
+
+
 def claim_of(job_id: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
     """The claim out of what the claim script answers."""
     attempt, request, options, created_at, started_at, *rest = values
-    failures, ttl_seconds, sequence, shape, streamed = rest
+    failures, ttl_seconds, sequence, shape, streamed, upstream_id = rest
     return Claim(
         job_id=job_id,
         attempt=_int(attempt) or 0,
@@ -83,6 +92,7 @@ def claim_of(job_id: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
         last_sequence=_int(sequence),
         shape=shape or b"",
         streamed=streamed == b"1",
+        upstream_id=upstream_id.decode() if upstream_id else None,
     )
 
 

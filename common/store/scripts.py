@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from common.errors import ServiceUnavailable
+from common.store.cluster import is_cluster
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +19,16 @@ RETRY_AFTER_SECONDS = 2.0
 
 Argument = str | bytes | int | float
 
+# Everything that redis-py raises.
+STORE_ERRORS = (RedisError, RedisClusterException)
+
 
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Turn anything that Redis or the way to it raises into ServiceUnavailable."""
     try:
         yield
-    except RedisError as error:
+    except STORE_ERRORS as error:
         # The text of a redis-py error may hold an address, never a password.
         log.warning("job store unavailable: %s", type(error).__name__)
         raise ServiceUnavailable(
@@ -60,15 +64,7 @@ class Scripts:
         self, first: Sequence[Argument], name: str, keys: Sequence[str], args: Sequence[Argument]
     ) -> Any:
         """The same with one more command ahead of it, in the same round trip."""
-
-        def call(sha: str) -> Any:
-            pipe = self._client.pipeline(transaction=False)
-            pipe.execute_command(*first)  # type: ignore[no-untyped-call]
-            pipe.evalsha(sha, len(keys), *keys, *args)
-            return pipe.execute()[-1]
-
-        with store_errors():
-            return self._loaded(name, call)
+        return self.run_many(name, [(keys, args)], [first])[0]
 
     def run_many(
         self,
@@ -80,15 +76,21 @@ class Scripts:
         trip. What each call answered."""
 
         def call(sha: str) -> list[Any]:
-            pipe = self._client.pipeline(transaction=False)
-            for first in firsts:
-                pipe.execute_command(*first)  # type: ignore[no-untyped-call]
-            for keys, args in calls:
-                pipe.evalsha(sha, len(keys), *keys, *args)
-            return pipe.execute()[len(firsts) :]
+            evals = [("EVALSHA", sha, len(keys), *keys, *args) for keys, args in calls]
+            return self._send([*firsts, *evals])[len(firsts) :]
 
         with store_errors():
             return self._loaded(name, call)  # type: ignore[no-any-return]
+
+    def _send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """All in one round trip; on a cluster, whose pipelines know no scripts, one after one."""
+        if is_cluster(self._client):
+            client: Any = self._client
+            return [client.execute_command(*command) for command in commands]
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+        return pipe.execute()
 
     def _loaded(self, name: str, call: Callable[[str], Any]) -> Any:
         try:

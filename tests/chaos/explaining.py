@@ -12,6 +12,7 @@ AFTER_SECONDS = 1.0
 # A worker that lost the store tries again this much later at most, and a little is for its work.
 RECONNECT_SECONDS = 3.0
 JANITOR_QUIET_LEASES = 1.5
+FATAL = (plan.KILL_WORKER, plan.TERM_WORKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,56 +65,50 @@ def recoveries(
 ) -> list[Recovery]:
     """One for each call that a ``kill -9`` of its worker ended and that was made again."""
     found = []
-    for fault in faults:
-        if fault.kind != plan.KILL_WORKER:
-            continue
-        others = _others_suffered(fault, faults, ready_at, lease_seconds)
+    for kill in (fault for fault in faults if fault.kind == plan.KILL_WORKER):
         for job, calls in by_job.items():
-            again = _next_after_kill(calls, fault)
+            again = _next_after(kill, calls)
             if again is not None:
-                seconds = again - fault.started
-                found.append(Recovery(job, fault.started, seconds, others))
+                until = min(again, kill.started + 2 * lease_seconds)
+                others = _others_suffered(kill, until, faults, ready_at, lease_seconds)
+                found.append(Recovery(job, kill.started, again - kill.started, others))
     return found
 
 
-def _next_after_kill(calls: list[Call], kill: Fault) -> float | None:
-    killed = [
-        call
-        for call in calls
-        if call.worker == kill.target
-        and call.outcome == "left"
-        and call.ended is not None
-        and abs(call.ended - kill.started) < AFTER_SECONDS
-    ]
+def _next_after(kill: Fault, calls: list[Call]) -> float | None:
+    """When the job ran again, if the kill ended its newest call."""
+    before = [call for call in calls if call.started <= kill.started]
     later = [call.started for call in calls if call.started > kill.started]
-    # With two calls at once an overtaken one may have been still running.
-    alone = killed and max(calls_started(calls, kill.started)) == killed[-1].started
-    return min(later) if alone and later else None
-
-
-def calls_started(calls: list[Call], until: float) -> list[float]:
-    return [call.started for call in calls if call.started <= until]
+    if not before or not later:
+        return None
+    newest = before[-1]
+    was_killed = (
+        newest.worker == kill.target
+        and newest.outcome == "left"
+        and newest.ended is not None
+        and abs(newest.ended - kill.started) < AFTER_SECONDS
+    )
+    return min(later) if was_killed else None
 
 
 def _others_suffered(
-    kill: Fault, faults: list[Fault], ready_at: dict[str, float], lease_seconds: float
+    kill: Fault,
+    until: float,
+    faults: list[Fault],
+    ready_at: dict[str, float],
+    lease_seconds: float,
 ) -> bool:
-    """Whether more than one thing was wrong, so that the promise of two leases does not hold."""
-    begin = kill.started - JANITOR_QUIET_LEASES * lease_seconds - 1.0
-    end = kill.started + 2 * lease_seconds
-    near = [f for f in faults if f is not kill and f.target != "front" and _overlaps(f, begin, end)]
-    settled = [
-        name
-        for name, ready in ready_at.items()
-        if name != kill.target and ready <= begin and not _died_before(name, faults, end)
-    ]
-    return bool(near) or not settled
+    """Whether more went wrong at the time than one kill, for which alone two leases are promised.
 
-
-def _overlaps(fault: Fault, begin: float, end: float) -> bool:
-    return fault.started <= end and fault.ended >= begin
-
-
-def _died_before(name: str, faults: list[Fault], end: float) -> bool:
-    fatal = (plan.KILL_WORKER, plan.TERM_WORKER)
-    return any(f.target == name and f.kind in fatal and f.started <= end for f in faults)
+    When the lease runs out, a worker must be there that has had the store for a while.
+    """
+    settled_since = kill.started - (JANITOR_QUIET_LEASES - 1) * lease_seconds - 1.0
+    others = [fault for fault in faults if fault is not kill and fault.target != "front"]
+    troubled = any(
+        fault.started <= until
+        and fault.ended >= (kill.started if fault.kind in FATAL else settled_since)
+        for fault in others
+    )
+    dead = {fault.target for fault in faults if fault.kind in FATAL and fault.started <= until}
+    settled = {name for name, ready in ready_at.items() if ready <= settled_since} - dead
+    return troubled or not settled

@@ -26,6 +26,7 @@ class Evidence:
     ready_at: dict[str, float]
     lease_seconds: float
     leftovers: list[str]
+    stored: set[str]
     stubborn: list[str]
     harness_failures: list[str]
     seconds: float = 0.0
@@ -108,8 +109,8 @@ def _check_ends(verdict: Verdict) -> None:
 def _check_calls(verdict: Verdict, by_job: dict[str, list[Call]]) -> None:
     for call in verdict.unexplained:
         verdict.violations.append(f"unexplained call {call.number} of {call.job} by {call.worker}")
-    for token in sorted(verdict.evidence.refused & by_job.keys()):
-        verdict.violations.append(f"was refused and yet run: {token}")
+    for token in sorted(verdict.evidence.refused & verdict.evidence.stored):
+        verdict.violations.append(f"was refused and yet is there: {token}")
     by_number = {call.number: call for call in verdict.evidence.calls}
     for job in verdict.evidence.accepted:
         if _status(job) == "completed":

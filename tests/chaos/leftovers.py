@@ -1,6 +1,7 @@
 """What a store holds when every job has ended: results until their time is up, and nothing else."""
 
 import contextlib
+import json
 
 import redis
 
@@ -20,6 +21,17 @@ def leftovers(store: StoreServer, timeout_seconds: float = 30.0) -> list[str]:
             wait_until(lambda: not _live(client), "queue and indexes are empty", timeout_seconds)
         forever = [key for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
     return sorted(key.decode() for key in forever if not key.decode().startswith(BROKERS_OWN))
+
+
+def stored_tokens(store: StoreServer) -> set[str]:
+    """The tokens of all jobs that the store knows."""
+    tokens = set()
+    with store.client() as client:
+        for key in client.scan_iter(f"{PREFIX}:*:job:*", count=1000):
+            request = client.hget(key, "request")
+            if request:
+                tokens.add(json.loads(json.loads(request)["input"])["job"])
+    return tokens
 
 
 def _live(client: "redis.Redis") -> list[bytes]:

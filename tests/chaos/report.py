@@ -21,6 +21,9 @@ def numbers(verdict: Verdict) -> dict[str, Any]:
         "faults": dict(Counter(fault.kind for fault in evidence.faults)),
         "accepted": len(evidence.accepted),
         "refused_503": evidence.statuses[503],
+        "refused_but_begun_and_taken_back": len(
+            evidence.refused & {call.job for call in evidence.calls}
+        ),
         "submits_without_answer": len(evidence.unanswered),
         "ends": dict(verdict.ends),
         "failed_with": dict(verdict.reasons),
@@ -40,13 +43,15 @@ def numbers(verdict: Verdict) -> dict[str, Any]:
         "left_in_store": evidence.leftovers,
         "violations": verdict.violations,
         "fault_list": [asdict(fault) for fault in evidence.faults],
+        "recovery_list": [asdict(recovery) for recovery in verdict.recoveries],
     }
 
 
 def in_words(verdict: Verdict) -> str:
     """One line for each number, then what was broken."""
     shown = numbers(verdict)
-    shown.pop("fault_list")
+    for long in ("fault_list", "recovery_list"):
+        shown.pop(long)
     violations = shown.pop("violations")
     lines = [f"{name.replace('_', ' '):34} {_value(value)}" for name, value in shown.items()]
     lines += [f"VIOLATION: {violation}" for violation in violations[:SHOWN]]

@@ -12,7 +12,7 @@ from tests.chaos.clients import Callers
 from tests.chaos.cluster import Cluster
 from tests.chaos.faults import Saboteur
 from tests.chaos.judge import Evidence, Verdict, judge
-from tests.chaos.leftovers import leftovers
+from tests.chaos.leftovers import leftovers, stored_tokens
 from tests.chaos.plan import Plan
 from tests.chaos.provider import Call
 from tests.support.waiting import wait_until
@@ -80,6 +80,7 @@ def _evidence(
         ready_at={life.name: life.ready_at for life in lives},
         lease_seconds=plan.lease_seconds,
         leftovers=left,
+        stored=stored_tokens(cluster.store),
         stubborn=list(saboteur.stubborn),
         harness_failures=[repr(failure) for failure in saboteur.failures],
         seconds=time.monotonic() - began,

@@ -2,15 +2,36 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from openai import OpenAI
 
+from common.jobs import JobRecord
 from common.settings import Settings
 from common.store import JobStore, open_store
 from tests.support.processes import Muninn, StoreServer, free_port
 from tests.support.upstream import Upstream
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """The address of the narrow Muninn, what is behind it, and a look at it from behind."""
+
+    v1: str
+    upstream: Upstream
+    store: JobStore
+
+    def record(self, job_id: str) -> JobRecord:
+        record = self.store.get(job_id)
+        assert record is not None
+        return record
+
+    def indexed_jobs(self) -> int:
+        keys = self.store.keys.indexes(0)
+        return sum(int(self.store.client.zcard(key)) for key in keys)
+
 
 PLANTED_KEY = "planted-provider-key-93b1c7"
 BASE_URLS = ["/openai/v1", "/openai", "/v1"]
@@ -66,6 +87,50 @@ def muninn(
         yield running.start()
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def narrow_upstream() -> Iterator[Upstream]:
+    with Upstream(b"") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def narrow_muninn(
+    tmp_path_factory: pytest.TempPathFactory, narrow_upstream: Upstream
+) -> Iterator[Muninn]:
+    """A Muninn with the tightest of limits: one job at a time, three that wait, two calls each."""
+    folder = tmp_path_factory.mktemp("narrow")
+    server = StoreServer(folder / "store")
+    running = Muninn(
+        folder,
+        server.url,
+        providers=provider_rows(narrow_upstream.url),
+        default_provider="upstream",
+        worker_concurrency=1,
+        max_queued_jobs=3,
+        max_provider_attempts=2,
+        run_deadline_seconds=20,
+        keep_input_bytes=1000,
+    )
+    running.env["PLANTED_KEY"] = PLANTED_KEY
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+        server.stop()
+
+
+@pytest.fixture
+def narrow(narrow_muninn: Muninn, narrow_upstream: Upstream) -> Iterator[Narrow]:
+    """The narrow Muninn, idle, and the server behind its provider; set its ``script``."""
+    store = open_store(Settings(redis_url=narrow_muninn.env["MUNINN_REDIS_URL"]))
+    narrow_upstream.close_idle()
+    narrow_upstream.seen.clear()
+    narrow = Narrow(f"{narrow_muninn.root}/openai/v1", narrow_upstream, store)
+    yield narrow
+    assert narrow.indexed_jobs() == 0, "a job was left behind"
+    store.client.close()
 
 
 @pytest.fixture(scope="session", params=BASE_URLS)

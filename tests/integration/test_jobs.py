@@ -19,6 +19,7 @@ from tests.support.upstream import HOLD, json_answer
 from tests.support.waiting import wait_until
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+JOB_ID = "0b9d6a3e-6f5c-4b8e-9a4e-3f1d2c4b5a69"
 
 
 def retrieve(base_url, job_id):
@@ -51,12 +52,12 @@ def test_submit_answers_the_job_at_once(base_url):
     assert delete(base_url, job["id"]).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["true", "True", "TRUE", " true "])
+@pytest.mark.parametrize("value", ["true", "True", "TRUE"])
 def test_async_is_true_in_any_case(v1, value):
     answer = requests.post(
         f"{v1}/responses",
         json={"model": "echo/hello", "input": "x"},
-        headers={"X-BF-Async": value.strip()},
+        headers={"X-BF-Async": value},
         timeout=10,
     )
     assert answer.json()["status"] == "queued"
@@ -131,9 +132,7 @@ def test_a_poll_takes_no_body_and_no_content_type_at_all(v1):
 def test_the_id_header_wins_over_the_async_header(v1, also):
     job_id = submit(v1)
     poll_to_the_end(v1, job_id)
-    answer = post(
-        v1, {"model": "echo/hello", "input": "no"}, x_bf_async_id=job_id, x_bf_async=also
-    )
+    answer = post(v1, {"model": "echo/hello", "input": "no"}, x_bf_async_id=job_id, x_bf_async=also)
     assert answer.json()["output_text"] == "hi"
 
 
@@ -215,7 +214,7 @@ def test_every_way_of_not_being_there_answers_one_and_the_same_body(v1):
     ).json()["id"]
     poll_to_the_end(v1, expired)
     wait_until(lambda: poll(v1, expired).status_code == 404, "the record expires", 5)
-    malformed = ["nonsense", "resp_unknown", "x" * 5000, UNKNOWN.upper().replace("4", "A"), "%00"]
+    malformed = ["nonsense", "resp_unknown", "x" * 5000, "%00", JOB_ID.upper()]
     ids = [UNKNOWN, deleted, expired, *malformed]
     answers = [poll(v1, job_id) for job_id in ids]
     answers += [call(v1, job_id) for job_id in ids for call in (retrieve, delete)]
@@ -283,7 +282,7 @@ def test_flaky_calls_of_a_job_are_repeated(v1):
     assert poll_to_the_end(v1, submit(v1, "echo/flaky-1"))["output_text"] == "hi"
 
 
-def test_a_job_for_an_unknown_provider_is_refused_at_submit(v1, job_store):
+def test_a_job_for_an_unknown_provider_is_refused_at_submit(v1):
     answer = post(v1, {"model": "nowhere/m", "input": "x"}, x_bf_async="true")
     check_error(answer, 404, "invalid_request_error", "model_not_found", "model")
 

@@ -5,90 +5,19 @@ import json
 import pytest
 
 from tests.integration.conftest import PLANTED_KEY
-from tests.support.calling import (
-    check_error,
-    events_of_text,
-    poll,
-    poll_to_the_end,
-    post,
-    submit,
+from tests.support.calling import events_of_text, poll_to_the_end, post, submit
+from tests.support.strict import check_stream
+from tests.support.upstream import chunk, event, gzip_answer, json_answer, sse_answer, sse_head
+from tests.support.vendor import (
+    MESSAGE,
+    RESPONSE,
+    TINY,
+    ask,
+    events,
+    full_parameters,
+    streamed,
+    without,
 )
-from tests.support.strict import check_response, check_stream
-from tests.support.upstream import (
-    CUT,
-    HOLD,
-    RESET,
-    answer,
-    chunk,
-    event,
-    gzip_answer,
-    head,
-    html_answer,
-    json_answer,
-    sse_answer,
-    sse_head,
-)
-
-PART = {"type": "output_text", "text": "Hi you", "annotations": [], "logprobs": []}
-MESSAGE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "status": "completed",
-    "content": [PART],
-}
-RESPONSE = {
-    "id": "resp_1",
-    "object": "response",
-    "created_at": 1_700_000_000,
-    "completed_at": 1_700_000_001,
-    "status": "completed",
-    "model": "m-2026",
-    "output": [MESSAGE],
-    "parallel_tool_calls": True,
-    "tool_choice": "auto",
-    "tools": [],
-    "usage": None,
-    "error": None,
-}
-TINY = {"id": "resp_1", "output": []}
-
-
-def events():
-    """The events of a small stream, as the better servers send them."""
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    begun = {**RESPONSE, "status": "in_progress", "output": []}
-    announced = {**MESSAGE, "status": "in_progress", "content": []}
-    empty = {**PART, "text": ""}
-    kinds = [
-        ("created", {"response": begun}),
-        ("output_item.added", {"output_index": 0, "item": announced}),
-        ("content_part.added", {**place, "part": empty}),
-        ("output_text.delta", {**place, "delta": "Hi", "logprobs": []}),
-        ("output_text.delta", {**place, "delta": " you", "logprobs": []}),
-        ("output_text.done", {**place, "text": "Hi you", "logprobs": []}),
-        ("content_part.done", {**place, "part": PART}),
-        ("output_item.done", {"output_index": 0, "item": MESSAGE}),
-        ("completed", {"response": RESPONSE}),
-    ]
-    return [
-        {"type": f"response.{kind}", "sequence_number": number, **fields}
-        for number, (kind, fields) in enumerate(kinds)
-    ]
-
-
-def without(value, *names):
-    return {name: each for name, each in value.items() if name not in names}
-
-
-def ask(base_url, model="upstream/m", **fields):
-    return post(base_url, {"model": model, "input": "x", **fields})
-
-
-def streamed(base_url, model="upstream/m"):
-    reply = ask(base_url, model, stream=True)
-    assert reply.status_code == 200, reply.text
-    return events_of_text(reply.content)
 
 
 def text_of(values):
@@ -195,7 +124,7 @@ def test_headers_that_clients_use_pass_on_and_others_do_not(v1, upstream):
     }
     upstream.script = [
         json_answer(TINY, headers=headers),
-        sse_answer(events()) and [sse_head(headers), event(events()[-1]), chunk(b"")],
+        [sse_head(headers), event(events()[-1]), chunk(b"")],
         json_answer({"error": {"message": "slow down"}}, status=429, headers=headers),
     ]
     for reply in (ask(v1), ask(v1, stream=True), ask(v1)):
@@ -208,7 +137,9 @@ def test_headers_that_clients_use_pass_on_and_others_do_not(v1, upstream):
 
 @pytest.mark.parametrize(("header", "value"), [("retry-after", "7"), ("retry-after-ms", "6500")])
 def test_a_retry_after_passes_on(v1, upstream, header, value):
-    upstream.script = [json_answer({"error": {"message": "x"}}, status=429, headers={header: value})]
+    upstream.script = [
+        json_answer({"error": {"message": "x"}}, status=429, headers={header: value})
+    ]
     reply = ask(v1)
     assert reply.headers["retry-after"] == "7"
     assert reply.headers[header] == value
@@ -244,31 +175,6 @@ def test_a_json_answer_to_a_streamed_call_becomes_a_stream(v1, upstream):
     values = check_stream(streamed(v1))
     assert text_of(values) == "Hi you"
     assert values[-1]["response"]["id"] == "resp_1"
-
-
-def full_parameters():
-    """What strict types want of a response beside the fields of RESPONSE."""
-    return {
-        "background": False,
-        "frequency_penalty": 0.0,
-        "incomplete_details": None,
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
-        "metadata": {},
-        "presence_penalty": 0.0,
-        "previous_response_id": None,
-        "prompt_cache_key": None,
-        "reasoning": None,
-        "safety_identifier": None,
-        "service_tier": "default",
-        "store": True,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
-        "top_logprobs": 0,
-        "top_p": 1.0,
-        "truncation": "disabled",
-    }
 
 
 # Streams that leave things out
@@ -319,179 +225,3 @@ def test_an_error_event_of_the_provider_is_the_last_event(v1, upstream):
     value = json.loads(got[-1].data)
     assert (value["message"], value["code"]) == ("overloaded", "server_error")
     assert value["sequence_number"] == 1
-
-
-# Errors in every shape
-
-
-@pytest.mark.parametrize(
-    ("step", "status", "kind", "code", "message"),
-    [
-        (
-            json_answer(
-                {"error": {"message": "no", "type": "invalid_request_error", "code": "bad"}},
-                status=400,
-            ),
-            400, "invalid_request_error", "bad", "no",
-        ),
-        (json_answer({"detail": "Not authenticated"}, status=401),
-         401, "provider_error", "provider_error", "Not authenticated"),
-        (json_answer({"detail": [{"loc": ["body", "x"], "msg": "wrong"}]}, status=422),
-         422, "provider_error", "provider_error", "x: wrong"),
-        (json_answer({"error": {"message": "no", "code": 503, "type": "server_error"}}, status=503),
-         503, "server_error", "503", "no"),
-        (json_answer({"error": "plain"}, status=500),
-         500, "provider_error", "provider_error", "plain"),
-        (answer(b"upstream request timeout", status=504),
-         504, "provider_error", "provider_error", "upstream request timeout"),
-        (answer(b"", status=500), 500, "provider_error", "provider_error", "500"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("stream", [False, True], ids=["inline", "stream"])
-def test_a_providers_error_is_relayed(v1, upstream, step, status, kind, code, message, stream):
-    upstream.script = [step]
-    reply = ask(v1, stream=stream)
-    param = reply.json()["error"]["param"]
-    body = check_error(reply, status, kind, code, param)
-    assert message in body["error"]["message"]
-    assert body["is_bifrost_error"] is False
-    assert body["extra_fields"]["provider"] == "upstream"
-
-
-def test_an_html_error_page_becomes_a_line(v1, upstream):
-    page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
-    upstream.script = [html_answer(page, status=502)]
-    body = check_error(ask(v1), 502, "provider_error", "provider_error")
-    assert "502 Bad Gateway" in body["error"]["message"]
-    assert "<" not in body["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        html_answer("<html><title>Welcome</title></html>"),
-        json_answer([1]),
-        json_answer({"hello": "world"}),
-        answer(b""),
-        answer(b"OK"),
-        head({"location": "http://127.0.0.1:1/"}, status=302) + b"",
-        [head({"content-length": "100"}), b'{"id": "resp_1", ', CUT],
-        [head({"transfer-encoding": "chunked"}), chunk(b'{"id": '), CUT],
-        [head({"content-length": "100"}), b"{", RESET],
-        [b"SSH-2.0-OpenSSH_9.9\r\n\r\n", CUT],
-    ],
-    ids=["html", "list", "object", "empty", "text", "redirect", "cut", "cut-chunk", "reset", "ssh"],
-)
-@pytest.mark.parametrize("stream", [False, True], ids=["inline", "stream"])
-def test_an_answer_that_is_none_is_a_502(v1, upstream, step, stream):
-    upstream.script = [[step, CUT] if isinstance(step, bytes) else step]
-    body = check_error(ask(v1, stream=stream), 502, "provider_error", "provider_error")
-    assert body["is_bifrost_error"] is True
-    assert body["extra_fields"]["model_requested"] == "upstream/m"
-
-
-@pytest.mark.parametrize("end", [CUT, RESET])
-@pytest.mark.parametrize("stream", [False, True], ids=["inline", "stream"])
-def test_a_connection_dropped_before_the_answer_is_a_502(v1, upstream, end, stream):
-    upstream.script = [end]
-    check_error(ask(v1, stream=stream), 502, "provider_error", "provider_error")
-
-
-@pytest.mark.parametrize("end", [CUT, RESET, chunk(b"")], ids=["cut", "reset", "end"])
-def test_a_stream_that_breaks_off_ends_with_an_error_event(v1, upstream, end):
-    upstream.script = [[sse_head(), *(event(value) for value in events()[:4]), end, CUT]]
-    got = streamed(v1)
-    assert [each.name for each in got[-2:]] == [b"response.output_text.delta", b"error"]
-    value = json.loads(got[-1].data)
-    assert value["sequence_number"] == 4
-    assert value["extra_fields"]["chunk_index"] == 4
-    assert (value["code"], value["param"]) == ("provider_error", None)
-
-
-@pytest.mark.parametrize("data", [b"{", b"[1]", b"no json", b'{"a": 1}', b'"text"'])
-def test_an_event_that_is_none_ends_the_stream_with_an_error_event(v1, upstream, data):
-    upstream.script = [[sse_head(), event(events()[0]), chunk(b"data: %b\n\n" % data), HOLD]]
-    got = streamed(v1)
-    assert [each.name for each in got] == [b"response.created", b"error"]
-    assert upstream.seen[0].left.wait(10)
-
-
-def test_a_provider_that_is_down_is_a_502(v1):
-    body = check_error(ask(v1, "down/m"), 502, "provider_error", "provider_error")
-    assert "refused" in body["error"]["message"]
-    check_error(ask(v1, "down/m", stream=True), 502, "provider_error", "provider_error")
-
-
-@pytest.mark.parametrize("before", [[], [head({"content-length": "9"})]], ids=["at-once", "head"])
-@pytest.mark.parametrize("stream", [False, True], ids=["inline", "stream"])
-def test_a_provider_that_hangs_is_a_504_and_its_connection_is_closed(
-    v1, upstream, before, stream
-):
-    upstream.script = [[*before, HOLD]]
-    reply = ask(v1, "impatient/m", stream=stream)
-    check_error(reply, 504, "provider_timeout", "provider_timeout")
-    assert upstream.seen[0].left.wait(10)
-
-
-def test_a_stream_that_hangs_ends_with_an_error_event(v1, upstream):
-    upstream.script = [[sse_head(), event(events()[0]), HOLD]]
-    got = streamed(v1, "impatient/m")
-    assert [each.name for each in got] == [b"response.created", b"error"]
-    assert json.loads(got[-1].data)["code"] == "provider_timeout"
-    assert upstream.seen[0].left.wait(10)
-
-
-# Jobs
-
-
-@pytest.mark.parametrize(
-    ("step", "code"),
-    [
-        (json_answer({"error": {"message": "no", "code": "bad"}}, status=400), "bad"),
-        (json_answer({"error": {"message": "no", "code": 400}}, status=400), "400"),
-        (html_answer("<html>hi</html>"), "provider_error"),
-        ([head({"content-length": "100"}), b"{", CUT], "provider_error"),
-    ],
-)
-def test_a_jobs_provider_failure_is_shown_in_its_poll(v1, upstream, step, code):
-    upstream.script = [step]
-    job_id = submit(v1, "upstream/m")
-    poll_to_the_end(v1, job_id)
-    job = check_response(poll(v1, job_id).content)
-    assert (job["status"], job["error"]["code"]) == ("failed", code)
-    assert len(upstream.seen) == 1
-
-
-def test_a_jobs_failures_that_may_pass_are_repeated(v1, upstream):
-    busy = json_answer({"error": {"message": "busy"}}, status=503)
-    upstream.script = [CUT, busy, json_answer(RESPONSE)]
-    assert poll_to_the_end(v1, submit(v1, "upstream/m"))["output_text"] == "Hi you"
-    assert len(upstream.seen) == 3
-
-
-# Secrets
-
-
-def test_the_providers_key_is_never_in_an_answer_a_record_or_a_log(
-    muninn, v1, upstream, job_store
-):
-    told = f"Incorrect API key provided: {PLANTED_KEY}"
-    error = json_answer({"error": {"message": told, "code": PLANTED_KEY}}, status=401)
-    failed = {"type": "error", "message": told, "code": None}
-    upstream.script = [
-        error, error, answer(told.encode(), status=500), sse_answer([events()[0], failed]), error,
-    ]  # fmt: skip
-    texts = [
-        ask(v1).text,
-        post(v1, {"model": "upstream/m", "input": "x"}, x_bf_send_back_raw_request="true").text,
-        ask(v1).text,
-        ask(v1, stream=True).text,
-    ]
-    job_id = submit(v1, "upstream/m")
-    poll_to_the_end(v1, job_id)
-    texts.append(poll(v1, job_id).text)
-    texts += [process.log_text() for process in (*muninn.fronts, *muninn.workers)]
-    texts.append(str(job_store.client.hgetall(job_store.keys.job(job_id))))
-    for text in texts:
-        assert PLANTED_KEY not in text
-        assert "Traceback" not in text

@@ -143,9 +143,9 @@ def test_a_failed_job_is_a_polite_answer_and_not_an_exception(client):
 
 def test_a_cut_stream_is_an_exception_and_not_a_quiet_end(client):
     seen = []
-    with client.responses.create(model="echo/cut-stream", input="a b c", stream=True) as stream:
-        with pytest.raises(openai.APIError):
-            seen.extend(event.type for event in stream)
+    stream = client.responses.create(model="echo/cut-stream", input="a b c", stream=True)
+    with stream, pytest.raises(openai.APIError, match="stop in its answer"):
+        seen.extend(event.type for event in stream)
     assert "response.output_text.delta" in seen
     assert "response.completed" not in seen
 

@@ -1,11 +1,13 @@
 """Real processes of a real Muninn: store, front and workers, each stopped by who started it."""
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import redis
@@ -61,11 +63,15 @@ class Process:
         """SIGTERM, and the exit code; a process that does not obey is killed and fails the test."""
         if self.is_running():
             self.signal(signal.SIGTERM)
-            try:
-                self.popen.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise AssertionError(f"{self.name} did not stop:\n{self.log_text()}") from None
+        return self.end(timeout_seconds)
+
+    def end(self, timeout_seconds: float = 30.0) -> int:
+        """The exit code of a process that was told to stop; one that does not is killed."""
+        try:
+            self.popen.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop:\n{self.log_text()}") from None
         self.kill()
         return int(self.popen.returncode)
 
@@ -77,14 +83,14 @@ class StoreServer:
         self.folder = folder
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
-        self._options = options
+        self.options = options
         self.process = self._start()
 
     def _start(self) -> Process:
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = f"--bind {HOST} --port {self.port} --dir {self.folder} --appendonly yes"
         defaults = [*arguments.split(), "--appendfsync", "always", "--save", ""]
-        argv = [str(get_binary_path()), *defaults, *self._options]
+        argv = [str(get_binary_path()), *defaults, *self.options]
         process = Process("store", argv, self.folder / "store.log")
         wait_until(self._answers, "the store answers")
         return process
@@ -117,6 +123,7 @@ class Muninn:
         self.fronts: list[Process] = []
         self.workers: list[Process] = []
         self.port = free_port()
+        self._numbers = itertools.count()
 
     @property
     def root(self) -> str:
@@ -125,7 +132,7 @@ class Muninn:
     def start_front(self, port: int | None = None) -> Process:
         port = port or self.port
         env = {**self.env, "MUNINN_PORT": str(port), "MUNINN_HOST": HOST}
-        log = self.folder / f"front-{len(self.fronts)}.log"
+        log = self.folder / f"front-{next(self._numbers)}.log"
         front = Process("front", [sys.executable, "-m", "api"], log, env)
         self.fronts.append(front)
         wait_until(lambda: _serves(port) or not front.is_running(), "the front serves")
@@ -134,23 +141,28 @@ class Muninn:
 
     def start_worker(self, **settings: object) -> Process:
         env = {**self.env, **{f"MUNINN_{n.upper()}": str(v) for n, v in settings.items()}}
-        log = self.folder / f"worker-{len(self.workers)}.log"
+        log = self.folder / f"worker-{next(self._numbers)}.log"
         worker = Process("worker", [sys.executable, "-m", "worker"], log, env)
         self.workers.append(worker)
         wait_until(lambda: " ready." in worker.log_text(), "the worker is ready")
         return worker
 
     def start(self, workers: int = 1) -> "Muninn":
-        self.start_front()
-        for _ in range(workers):
-            self.start_worker()
+        with ThreadPoolExecutor(max_workers=workers + 1) as pool:
+            starts = [pool.submit(self.start_front)]
+            starts += [pool.submit(self.start_worker) for _ in range(workers)]
+        for start in starts:
+            start.result()
         return self
 
     def stop(self) -> None:
+        """All told at once, then each waited for."""
         for process in (*self.fronts, *self.workers):
             if process.is_running():
                 process.signal(signal.SIGCONT)
-            process.stop()
+                process.signal(signal.SIGTERM)
+        for process in (*self.fronts, *self.workers):
+            process.end()
 
 
 def _serves(port: int) -> bool:

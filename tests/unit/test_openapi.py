@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from api import headers, input_items
-from api.app import OPERATIONS_ROUTES, RESPONSES_ROUTES
+from api import headers, paging
+from api.app import ENVELOPE_ROUTES, OPERATIONS_ROUTES, RESPONSES_ROUTES
 from api.openapi import build_openapi
+from common.envelope import envelope
+from common.jobs import JobRecord, JobStatus
 from common.schemas import CreateResponse, Response
 from tests.unit.test_schemas_page import PAGE_ERROR, PAGE_RESPONSE
 from tests.unit.test_schemas_request import PASSES, WRONG
@@ -112,7 +116,7 @@ def test_every_parameter_of_a_path_is_declared() -> None:
 
 def test_what_is_documented_is_what_is_served() -> None:
     served = {(method.lower(), "/openai/v1" + path) for method, path, _ in RESPONSES_ROUTES}
-    served |= {(method.lower(), path) for method, path, _ in OPERATIONS_ROUTES}
+    served |= {(method.lower(), path) for method, path, _ in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES)}
 
     assert {(method, re.sub(r"<\w+>", "{id}", path)) for method, path in served} == {
         (method, path) for method, path, _ in OPERATIONS
@@ -131,7 +135,7 @@ def test_a_page_of_input_is_asked_for_as_openai_does() -> None:
     query = {p["name"]: p["schema"] for p in map(follow, operation["parameters"])}
 
     assert query.keys() == {"id", "limit", "order", "after"}
-    assert (query["limit"]["minimum"], query["limit"]["maximum"]) == (1, input_items.LARGEST_LIMIT)
+    assert (query["limit"]["minimum"], query["limit"]["maximum"]) == (1, paging.LARGEST_LIMIT)
     assert query["order"]["enum"] == ["asc", "desc"]
 
 
@@ -141,6 +145,7 @@ def test_what_a_submit_or_a_poll_may_answer_in_headers_is_named() -> None:
         "openai-poll-after-ms",
         "idempotent-replayed",
         "preference-applied",
+        "x-bf-async-id",
     }
 
 
@@ -214,3 +219,34 @@ def test_responses_are_valid_by_the_document(shown: dict[str, Any]) -> None:
 def test_errors_are_valid_by_the_document() -> None:
     assert is_valid("ErrorBody", PAGE_ERROR)
     assert not is_valid("ErrorBody", PAGE_ERROR | {"status_code": "400"})
+
+
+RECORD = JobRecord(
+    id="3f0c0a52-7f3c-4f4e-9a54-27d8f0a1b2c3",
+    status=JobStatus.QUEUED,
+    owner="",
+    shape=orjson.dumps(JOB),
+    attempts=1,
+    created_at_ms=1_795_000_000_123,
+)
+ENDED = replace(RECORD, completed_at_ms=1_795_000_001_000, expires_at_ms=1_795_000_002_000)
+FAULT = {"type": "provider_error", "code": "x", "message": "no", "param": None, "status_code": 502}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RECORD,
+        replace(ENDED, status=JobStatus.COMPLETED, result=orjson.dumps(RESPONSE)),
+        replace(ENDED, status=JobStatus.FAILED, error=FAULT),
+        replace(ENDED, status=JobStatus.CANCELLED),
+    ],
+    ids=lambda record: record.status.value,
+)
+def test_envelopes_are_valid_by_the_document_and_all_of_them_is_described(
+    record: JobRecord,
+) -> None:
+    shown = orjson.loads(orjson.dumps(envelope(record)))
+
+    assert is_valid("Envelope", shown)
+    assert shown.keys() <= SCHEMAS["Envelope"]["properties"].keys()

@@ -89,7 +89,9 @@ def test_a_stream_asks_for_events_and_passes_each_on(open_stream: Open) -> None:
 def test_headers_that_clients_use_come_with_the_stream(open_stream: Open) -> None:
     step = [sse_head({"x-request-id": "req_1"}), event(COMPLETED), chunk(b"")]
     with Upstream(step) as upstream:
-        assert open_stream(upstream).headers == {"x-request-id": "req_1"}
+        stream = open_stream(upstream)
+        stream.close()
+    assert stream.headers == {"x-request-id": "req_1"}
 
 
 def test_each_event_is_there_as_soon_as_it_was_sent(open_stream: Open) -> None:

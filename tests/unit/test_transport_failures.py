@@ -232,12 +232,14 @@ def test_abort_from_another_thread_ends_a_call_at_once(
 ) -> None:
     call = UpstreamCall()
     with Upstream([*begun, HOLD]) as upstream:
-        threading.Thread(
+        aborter = threading.Thread(
             target=lambda: (upstream.wait_for_requests(1), call.abort("cancelled"))
-        ).start()
+        )
+        aborter.start()
         with pytest.raises(CallAborted) as caught:
             send(adapter, upstream.url, call=call).raw.read_all(1000)
         assert upstream.seen[0].left.wait(5)
+        aborter.join()
     assert caught.value.reason == "cancelled"
 
 

@@ -13,4 +13,5 @@ elseif held[1] ~= 'in_progress' or held[2] ~= token then
   return false
 end -- else: our own claim, asked again because its answer was lost on the way
 return { now, redis.call('HMGET', JOB, 'attempt', 'request', 'options', 'created_at', 'started_at',
-  'failures', 'ttl_seconds', 'sequence', 'shape', 'streamed') }
+  'failures', 'ttl_seconds', 'sequence', 'shape', 'streamed',
+  'upstream_id') }

@@ -1,4 +1,5 @@
--- ARGV: id, message, max_queued, accept_until_ms ('' for no limit), then the record's fields.
+-- ARGV: id, message, max_queued, accept_until_ms ('' for no limit), the key of the owner's jobs (in
+-- the same hash slot), how long (ms) a job can live at most, then the record's fields.
 -- Record, index and message come to be together or not at all.
 local function given(name)
   for i = 5, #ARGV, 2 do
@@ -19,7 +20,11 @@ end
 -- The caller has long been told 503: a command that sat in a frozen server's socket is void.
 if accept_until ~= '' and now > tonumber(accept_until) then return { 'late', now } end
 if redis.call('ZCARD', QUEUED) >= max_queued then return { 'full', now } end
-redis.call('HSET', JOB, 'status', 'queued', 'attempt', 0, unpack(ARGV, 5))
+redis.call('HSET', JOB, 'status', 'queued', 'attempt', 0, unpack(ARGV, 7))
 redis.call('ZADD', QUEUED, now, id)
 push(message)
+local owners, longest_life_ms = ARGV[5], tonumber(ARGV[6])
+redis.call('ZADD', owners, now, id)
+redis.call('ZREMRANGEBYSCORE', owners, '-inf', now - longest_life_ms)
+redis.call('PEXPIRE', owners, longest_life_ms)
 return { 'created', now }

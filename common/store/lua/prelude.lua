@@ -4,12 +4,14 @@
 -- KEYS[3] running: job id by the end of its lease (ms)
 -- KEYS[4] parked:  job id by the time of its next attempt (ms)
 -- KEYS[5] events:  the stream of the job's events, if it is streamed
--- KEYS[6] Celery's queue, only when the broker is this very server; else messages are ''.
+-- KEYS[6] webhooks: job id by the time its delivery is looked at next (ms)
+-- KEYS[7] Celery's queue of jobs and
+-- KEYS[8] of deliveries, only when the broker is this very server; else messages are ''.
 --
 -- Time is the server's alone, so that workers whose clocks differ agree on a lease.
 
 local JOB, QUEUED, RUNNING, PARKED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local EVENTS, QUEUE = KEYS[5], KEYS[6]
+local EVENTS, WEBHOOKS, QUEUE, WEBHOOKS_QUEUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local TERMINAL = { completed = true, failed = true, cancelled = true }
 
 local function now_ms()
@@ -35,6 +37,25 @@ local function enqueue(id, now, message)
   push(message)
 end
 
+-- The batch that a job belongs to counts it off; with the last one it begins to expire.
+local function leave_batch(now, ttl_ms)
+  local batch = redis.call('HGET', JOB, 'batch') -- a key in the hash slot of the job
+  if not batch or redis.call('EXISTS', batch) == 0 then return end
+  if redis.call('HINCRBY', batch, 'remaining', -1) == 0 then
+    redis.call('HSET', batch, 'ended_at', now)
+    redis.call('PEXPIRE', batch, ttl_ms)
+  end
+end
+
+-- Nothing of a job whose delivery is pending expires; settling the delivery starts its time.
+local function expect_delivery(id, now)
+  redis.call('HSET', JOB, 'webhook_state', 'waiting', 'webhook_attempts', 0, 'webhook_next_at', now)
+  redis.call('HDEL', JOB, 'webhook_delivered_at')
+  redis.call('ZADD', WEBHOOKS, now, id)
+  redis.call('PERSIST', JOB)
+  redis.call('PERSIST', EVENTS)
+end
+
 -- The one way into a terminal status. From here on the record has an end.
 local function end_job(id, status, now, keep_input_bytes)
   local ttl_ms = redis.call('HGET', JOB, 'ttl_seconds') * 1000
@@ -49,5 +70,7 @@ local function end_job(id, status, now, keep_input_bytes)
     redis.call('XADD', EVENTS, '1-0', 'end', status) -- greater than the id of any event
     redis.call('PEXPIRE', EVENTS, ttl_ms)
   end
+  leave_batch(now, ttl_ms)
+  if redis.call('HEXISTS', JOB, 'webhook') == 1 then expect_delivery(id, now) end
   redis.call('PUBLISH', 'muninn:ended', id)
 end

@@ -1,0 +1,113 @@
+"""The gateway's own job envelope, ``/v1/async/responses``: other words for the same jobs."""
+
+from collections.abc import Callable
+
+import orjson
+
+from api.auth import identify
+from api.finding import find_job
+from api.headers import parse_headers, wait_seconds
+from api.incoming import Incoming
+from api.paging import page_limit
+from api.polling import pace_headers, poll_headers, waited
+from api.reply import Reply, json_reply
+from api.submitting import SubmitRequest
+from api.submitting import submit as submit_job
+from common.bootstrap import Services
+from common.envelope import STATUS_OF_WORD, envelope, summary, timestamp
+from common.errors import InvalidValue
+from common.jobs import JobRecord, JobStatus
+from common.schemas import parse_create_request
+from common.store.listing import list_jobs
+
+METADATA = "metadata."
+
+
+def submit(services: Services, incoming: Incoming) -> Reply:
+    """``POST /v1/async/responses``."""
+    headers = parse_headers(incoming)
+    raw = incoming.body(services.settings.max_body_bytes)
+    request = SubmitRequest(identify(services, incoming), headers, raw, parse_create_request(raw))
+    submitted = submit_job(services, incoming, request)
+    reply_headers = poll_headers(submitted.created_at_ms)
+    if submitted.is_replayed:
+        reply_headers["idempotent-replayed"] = "true"
+    created_at = timestamp(submitted.created_at_ms)
+    body = {"id": submitted.job_id, "status": "pending", "created_at": created_at}
+    return json_reply(body, 202, reply_headers)
+
+
+def poll(services: Services, incoming: Incoming, job_id: str) -> Reply:
+    """``GET /v1/async/responses/{id}``: 202 while the job waits or runs."""
+    seconds = wait_seconds(incoming)
+    record = waited(services, find_job(services.store, identify(services, incoming), job_id), seconds)
+    headers = pace_headers(record)
+    if seconds:
+        headers["preference-applied"] = f"wait={seconds}"
+    return json_reply(envelope(record), 200 if record.is_ended else 202, headers)
+
+
+def cancel(services: Services, incoming: Incoming, job_id: str) -> Reply:
+    """``POST /v1/async/responses/{id}/cancel``."""
+    caller = identify(services, incoming)
+    record = find_job(services.store, caller, job_id)
+    services.store.cancel(record.id)
+    return json_reply(envelope(find_job(services.store, caller, record.id)))
+
+
+def delete(services: Services, incoming: Incoming, job_id: str) -> Reply:
+    """``DELETE /v1/async/responses/{id}``."""
+    record = find_job(services.store, identify(services, incoming), job_id)
+    services.store.delete(record.id)
+    return json_reply({"id": job_id, "deleted": True})
+
+
+def list_page(services: Services, incoming: Incoming) -> Reply:
+    """``GET /v1/async/responses``: the caller's jobs, newest first.
+
+    ``limit``, ``after`` (the last page's ``next_cursor``), ``status`` (several with commas) and
+    ``metadata.KEY=VALUE`` in the query.
+    """
+    query = incoming.query()
+    page = list_jobs(
+        services.store,
+        identify(services, incoming).owner,
+        limit=page_limit(query),
+        cursor=query.get("after"),
+        matches=_filter(query),
+    )
+    jobs = [summary(job) for job in page.jobs]
+    more = page.next_cursor is not None
+    return json_reply(
+        {"object": "list", "data": jobs, "has_more": more, "next_cursor": page.next_cursor}
+    )
+
+
+def _filter(query: dict[str, str]) -> Callable[[JobRecord], bool]:
+    statuses = _statuses(query.get("status"))
+    metadata = {
+        name.removeprefix(METADATA): value
+        for name, value in query.items()
+        if name.startswith(METADATA)
+    }
+
+    def matches(record: JobRecord) -> bool:
+        if statuses and record.status not in statuses:
+            return False
+        return not metadata or metadata.items() <= _metadata(record).items()
+
+    return matches
+
+
+def _statuses(text: str | None) -> set[JobStatus]:
+    words = [word.strip() for word in text.split(",")] if text else []
+    unknown = [word for word in words if word not in STATUS_OF_WORD]
+    if unknown:
+        known = ", ".join(STATUS_OF_WORD)
+        raise InvalidValue(f"status takes one or more of {known}.", param="status")
+    return {STATUS_OF_WORD[word] for word in words}
+
+
+def _metadata(record: JobRecord) -> dict[str, str]:
+    found = orjson.loads(record.shape).get("metadata")
+    return found if isinstance(found, dict) else {}

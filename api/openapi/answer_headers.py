@@ -1,0 +1,31 @@
+"""The headers that routes answer."""
+
+from typing import Any
+
+from api.headers import ASYNC_ID
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "Retry-After": {
+        "description": "How long to wait before asking again, in seconds.",
+        "schema": {"type": "integer"},
+    },
+    "openai-poll-after-ms": {
+        "description": "The same for OpenAI's SDKs, in milliseconds.",
+        "schema": {"type": "integer"},
+    },
+    "idempotent-replayed": {
+        "description": "`true` when an earlier submit with the same key made this job.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "preference-applied": {
+        "description": "The `wait=N` that was honoured, at most the longest there is.",
+        "schema": {"type": "string"},
+    },
+    ASYNC_ID: {
+        "description": "The id of the job whose events are streamed.",
+        "schema": {"type": "string"},
+    },
+}
+STREAM_HEADERS = (ASYNC_ID,)
+POLL_HEADERS = ("Retry-After", "openai-poll-after-ms")
+SUBMIT_HEADERS = (*POLL_HEADERS, "idempotent-replayed")

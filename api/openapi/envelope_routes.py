@@ -1,0 +1,81 @@
+"""The routes of the gateway's own job envelope."""
+
+from api.headers import IDEMPOTENCY_KEY, PREFER, RAW_REQUEST, RAW_RESPONSE, RESULT_TTL
+from api.openapi.answer_headers import POLL_HEADERS, SUBMIT_HEADERS
+from api.openapi.route import BASE, JSON, JSON_BODY, Answer, Route
+from common.schemas import CreateResponse, DeletedJob, Envelope, EnvelopePage
+
+PATH = "/v1/async/responses"
+
+ENVELOPE_ROUTES = (
+    Route(
+        "post",
+        PATH,
+        "submitJob",
+        "jobs",
+        "Submit a job",
+        {202: Answer("The job, `pending`.", {JSON: Envelope}, headers=SUBMIT_HEADERS)},
+        parameters=(RESULT_TTL, IDEMPOTENCY_KEY, RAW_REQUEST, RAW_RESPONSE),
+        body=CreateResponse,
+        errors=(400, 404, 413, 422, 429, 503),
+        samples={
+            "Submit": f"curl {BASE}{PATH} {JSON_BODY} \\\n"
+            """  -d '{"model": "echo/slow-2s", "input": "Hello"}'"""
+        },
+    ),
+    Route(
+        "get",
+        PATH,
+        "listJobs",
+        "jobs",
+        "List jobs, newest first",
+        {200: Answer("A page of them.", {JSON: EnvelopePage})},
+        parameters=("limit", "cursor", "status", "metadata.KEY"),
+        errors=(400, 503),
+        samples={"List": f"curl '{BASE}{PATH}?status=pending,processing&limit=10'"},
+    ),
+    Route(
+        "get",
+        f"{PATH}/{{id}}",
+        "pollJob",
+        "jobs",
+        "Read a job",
+        {
+            200: Answer(
+                "It has ended: `result` or `error` say how.",
+                {JSON: Envelope},
+                headers=("preference-applied",),
+            ),
+            202: Answer(
+                "It waits or runs.",
+                {JSON: Envelope},
+                headers=(*POLL_HEADERS, "preference-applied"),
+            ),
+        },
+        parameters=("id", PREFER),
+        errors=(404, 503),
+        samples={"Read": f"curl {BASE}{PATH}/<id>"},
+    ),
+    Route(
+        "post",
+        f"{PATH}/{{id}}/cancel",
+        "cancelJob",
+        "jobs",
+        "Cancel a job",
+        {200: Answer("The job; one that had ended before as it ended.", {JSON: Envelope})},
+        parameters=("id",),
+        errors=(404, 503),
+        samples={"Cancel": f"curl -X POST {BASE}{PATH}/<id>/cancel"},
+    ),
+    Route(
+        "delete",
+        f"{PATH}/{{id}}",
+        "deleteJob",
+        "jobs",
+        "Delete a job's record",
+        {200: Answer("It is gone.", {JSON: DeletedJob})},
+        parameters=("id",),
+        errors=(404, 503),
+        samples={"Delete": f"curl -X DELETE {BASE}{PATH}/<id>"},
+    ),
+)

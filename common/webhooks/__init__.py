@@ -1,0 +1,1 @@
+"""Webhooks: the end of a job, told to whom it concerns, signed, and at least once."""
