@@ -15,7 +15,7 @@ DEV := $(VENV)/.installed-dev
 CHECKED := api common worker tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev-install test chaos check format clean
+.PHONY: help run install dev-install test chaos bench check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(DEV) ## Run all tests; no Redis and no network needed
 
 chaos: $(DEV) ## Kill, stop and cut off real processes for minutes; ARGS='--seed 7'
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: $(DEV) ## Measure speed and memory, for minutes; ARGS='--quick' for a look
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 check: $(DEV) ## Check format, lint and types
 	@$(BIN)/ruff format --check $(CHECKED)

@@ -7,9 +7,11 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
-from api import batches, health, input_items, jobs, responses
+from api import batches, health, input_items, jobs, responses, webhooks
+from api.auth import identify
 from api.documentation import docs_page, openapi_document
 from api.errors import error_reply
+from api.hot_paths import HotPaths
 from api.incoming import Incoming
 from api.reply import Reply
 from common.bootstrap import Services
@@ -38,6 +40,7 @@ ENVELOPE_ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/v1/async/responses/<job_id>", jobs.poll),
     ("POST", "/v1/async/responses/<job_id>/cancel", jobs.cancel),
     ("DELETE", "/v1/async/responses/<job_id>", jobs.delete),
+    ("POST", "/v1/async/responses/<job_id>/webhook", webhooks.redeliver),
 ]
 
 OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
@@ -47,6 +50,9 @@ OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/openapi.json", openapi_document),
     ("GET", "/docs", docs_page),
 ]
+
+# Everything else is asked for a key before its handler is even called.
+PUBLIC = frozenset({"/healthz", "/readyz", "/version", "/openapi.json", "/docs"})
 
 
 def create_app(services: Services) -> Flask:
@@ -58,17 +64,22 @@ def create_app(services: Services) -> Flask:
     for method, path, handler in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES):
         _add(app, services, method, path, handler)
     app.register_error_handler(Exception, _failed)
+    hot_paths = HotPaths(app.wsgi_app, services, PREFIXES)
+    app.wsgi_app = hot_paths  # type: ignore[method-assign]
     return app
 
 
 def _add(app: Flask, services: Services, method: str, path: str, handler: Handler) -> None:
-    view = partial(_view, services, handler)
+    view = partial(_view, services, handler, is_public=path in PUBLIC)
     # A trailing slash is forgiven: a redirect would turn an SDK's POST into a GET.
     app.add_url_rule(path, f"{method} {path}", view, methods=[method], strict_slashes=False)
 
 
-def _view(services: Services, handler: Handler, **arguments: str) -> Response:
-    return _to_flask(handler(services, Incoming(request.environ), **arguments))
+def _view(services: Services, handler: Handler, is_public: bool, **arguments: str) -> Response:
+    incoming = Incoming(request.environ)
+    if not is_public:
+        identify(services, incoming)
+    return _to_flask(handler(services, incoming, **arguments))
 
 
 def _to_flask(reply: Reply) -> Response:

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 
 from api.auth import Caller, identify
-from api.headers import parse_headers
+from api.headers import WEBHOOK, parse_headers, webhook
 from api.incoming import Incoming
+from api.limits import limited
 from api.paging import page_limit
 from api.reply import Reply, json_reply
 from api.submitting import SubmitRequest, prepare_submission
@@ -29,8 +30,15 @@ def submit(services: Services, incoming: Incoming) -> Reply:
     caller = identify(services, incoming)
     body = parse_object(incoming.body(services.settings.max_body_bytes))
     items = _items(services, incoming, caller, body.get("requests"))
-    batch = services.batch_submitter.submit(caller.owner, items)
-    return json_reply(_view(batch, Counter({"pending": len(items)})), 202)
+    target = webhook(incoming)
+    if target is not None:
+        services.endpoints.check(target, WEBHOOK)
+
+    def answer() -> Reply:
+        batch = services.batch_submitter.submit(caller.owner, items, target)
+        return json_reply(_view(batch, Counter({"pending": len(items)})), 202)
+
+    return limited(services, caller, answer, len(items))
 
 
 def show(services: Services, incoming: Incoming, batch_id: str) -> Reply:
@@ -68,7 +76,7 @@ def cancel(services: Services, incoming: Incoming, batch_id: str) -> Reply:
 
 def _find(services: Services, incoming: Incoming, batch_id: str) -> Batch:
     batch = services.batches.get(batch_id) if is_job_id(batch_id) else None
-    if batch is None or batch.owner != identify(services, incoming).owner:
+    if batch is None or not identify(services, incoming).may_see(batch.owner):
         raise JobNotFound
     return batch
 

@@ -6,7 +6,7 @@ import uuid
 
 from api.reply import Reply, json_reply
 from common.answers import REQUEST_TYPE
-from common.errors import InternalError, MuninnError, ProviderAnsweredError
+from common.errors import InternalError, MuninnError
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,4 @@ def _headers(error: MuninnError, event_id: str) -> dict[str, str]:
     headers = {"x-request-id": event_id}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
-    if isinstance(error, ProviderAnsweredError):
-        headers |= error.headers
-    return headers
+    return headers | error.headers

@@ -23,13 +23,13 @@ def look_again(store: JobStore, record: JobRecord) -> Callable[[], JobRecord]:
 
 
 def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
-    """The caller's job by its own id or by its provider's response id.
+    """The caller's job by its own id or by its provider's response id; of an admin anybody's.
 
     Raises JobNotFound, the same for an id that is malformed, unknown or someone else's.
     """
     if not any_id or len(any_id) > LONGEST_ID:
         raise JobNotFound
     record = store.get(any_id) if is_job_id(any_id) else store.find_by_response(any_id)
-    if record is None or record.owner != caller.owner:
+    if record is None or not caller.may_see(record.owner):
         raise JobNotFound
     return record

@@ -12,8 +12,13 @@ ASYNC_ID = "x-bf-async-id"
 RESULT_TTL = "x-bf-async-job-result-ttl"
 IDEMPOTENCY_KEY = "idempotency-key"
 PREFER = "prefer"
+WEBHOOK = "x-bf-async-webhook"
 RAW_REQUEST = "x-bf-send-back-raw-request"
 RAW_RESPONSE = "x-bf-send-back-raw-response"
+
+# Where a caller's key may stand. The first that is there counts, so that the gateway's own key and
+# a provider's can be sent together.
+KEY_HEADERS = ("x-bf-vk", "authorization", "x-api-key", "api-key")
 
 LONGEST_IDEMPOTENCY_KEY = 255
 LONGEST_WAIT_SECONDS = 60
@@ -21,6 +26,7 @@ LONGEST_WAIT_SECONDS = 60
 _WAIT = re.compile(
     r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:$|[,;])", re.ASCII | re.IGNORECASE
 )
+_BEARER = re.compile(r"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
@@ -47,6 +53,18 @@ def parse_headers(incoming: Incoming) -> GatewayHeaders:
     return GatewayHeaders(None, _flag(incoming, ASYNC), options)
 
 
+def credential(incoming: Incoming) -> str | None:
+    """The secret that the caller sent; another scheme than Bearer is none."""
+    for name in KEY_HEADERS:
+        value = incoming.header(name)
+        if value and name == "authorization":
+            bearer = _BEARER.fullmatch(value)
+            value = bearer[1].strip() if bearer else None
+        if value:
+            return value
+    return None
+
+
 def result_ttl_seconds(incoming: Incoming, default: int, maximum: int) -> int:
     """How long the result shall live after the job's end; whatever is no positive number is the
     default, and nothing is longer than the maximum."""
@@ -64,6 +82,11 @@ def idempotency_key(incoming: Incoming) -> str | None:
             param=IDEMPOTENCY_KEY,
         )
     return key or None
+
+
+def webhook(incoming: Incoming) -> str | None:
+    """Whom the caller wants told of the job's end: an endpoint's name, or a URL."""
+    return incoming.header(WEBHOOK) or None
 
 
 def wait_seconds(incoming: Incoming) -> int:

@@ -23,7 +23,10 @@ def list_items(services: Services, incoming: Incoming, response_id: str) -> Repl
     query = incoming.query()
     request = services.store.request_of(record.id)
     items = input_items(record.id, orjson.loads(request).get("input")) if request else []
-    if query.get("order", "desc") != "asc":
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise InvalidValue("order takes asc or desc.", param="order")
+    if order == "desc":
         items.reverse()
     return json_reply(_page(_after(items, query.get("after")), page_limit(query)))
 

@@ -1,6 +1,8 @@
 """The gateway's own job envelope, ``/v1/async/responses``: other words for the same jobs."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import orjson
 
@@ -8,6 +10,7 @@ from api.auth import identify
 from api.finding import find_job
 from api.headers import parse_headers, wait_seconds
 from api.incoming import Incoming
+from api.limits import limited
 from api.paging import page_limit
 from api.polling import pace_headers, poll_headers, waited
 from api.reply import Reply, json_reply
@@ -15,10 +18,11 @@ from api.submitting import SubmitRequest
 from api.submitting import submit as submit_job
 from common.bootstrap import Services
 from common.envelope import STATUS_OF_WORD, envelope, summary, timestamp
-from common.errors import InvalidValue
+from common.errors import InvalidValue, JobNotFound, ServiceUnavailable
 from common.jobs import JobRecord, JobStatus
 from common.schemas import parse_create_request
 from common.store.listing import list_jobs
+from common.submission import Submitted
 
 METADATA = "metadata."
 
@@ -27,20 +31,45 @@ def submit(services: Services, incoming: Incoming) -> Reply:
     """``POST /v1/async/responses``."""
     headers = parse_headers(incoming)
     raw = incoming.body(services.settings.max_body_bytes)
-    request = SubmitRequest(identify(services, incoming), headers, raw, parse_create_request(raw))
+    caller = identify(services, incoming)
+    request = SubmitRequest(caller, headers, raw, parse_create_request(raw))
+    if request.is_streamed:
+        raise InvalidValue("A job of the envelope cannot be streamed.", param="stream")
+    return limited(services, caller, partial(_submitted, services, incoming, request))
+
+
+def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
     submitted = submit_job(services, incoming, request)
-    reply_headers = poll_headers(submitted.created_at_ms)
-    if submitted.is_replayed:
-        reply_headers["idempotent-replayed"] = "true"
+    replayed = {"idempotent-replayed": "true"} if submitted.is_replayed else {}
+    seconds = wait_seconds(incoming)
+    record = _waited_for(services, submitted, seconds) if seconds else None
+    if record is not None:
+        reply = _shown(record, seconds)
+        return replace(reply, headers=reply.headers | replayed)
     created_at = timestamp(submitted.created_at_ms)
     body = {"id": submitted.job_id, "status": "pending", "created_at": created_at}
-    return json_reply(body, 202, reply_headers)
+    return json_reply(body, 202, poll_headers(submitted.created_at_ms) | replayed)
+
+
+def _waited_for(services: Services, submitted: Submitted, seconds: int) -> JobRecord | None:
+    """The job when its end or the time has come; None if it cannot be had: it is accepted, and no
+    trouble with waiting may say otherwise."""
+    try:
+        record = services.store.get(submitted.job_id)
+        return waited(services, record, seconds) if record is not None else None
+    except (JobNotFound, ServiceUnavailable):
+        return None
 
 
 def poll(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``GET /v1/async/responses/{id}``: 202 while the job waits or runs."""
     seconds = wait_seconds(incoming)
-    record = waited(services, find_job(services.store, identify(services, incoming), job_id), seconds)
+    record = find_job(services.store, identify(services, incoming), job_id)
+    return _shown(waited(services, record, seconds), seconds)
+
+
+def _shown(record: JobRecord, seconds: int) -> Reply:
+    """The job as a poll that has waited for so long shows it."""
     headers = pace_headers(record)
     if seconds:
         headers["preference-applied"] = f"wait={seconds}"
@@ -63,15 +92,15 @@ def delete(services: Services, incoming: Incoming, job_id: str) -> Reply:
 
 
 def list_page(services: Services, incoming: Incoming) -> Reply:
-    """``GET /v1/async/responses``: the caller's jobs, newest first.
+    """``GET /v1/async/responses``: the caller's jobs, newest first; for an admin those of all.
 
     ``limit``, ``after`` (the last page's ``next_cursor``), ``status`` (several with commas) and
     ``metadata.KEY=VALUE`` in the query.
     """
-    query = incoming.query()
+    caller, query = identify(services, incoming), incoming.query()
     page = list_jobs(
         services.store,
-        identify(services, incoming).owner,
+        None if caller.is_admin else caller.owner,
         limit=page_limit(query),
         cursor=query.get("after"),
         matches=_filter(query),

@@ -11,6 +11,7 @@ def page_limit(query: dict[str, str]) -> int:
     text = query.get("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= LARGEST_LIMIT):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_LIMIT))
+    if not (is_number and 1 <= int(text) <= LARGEST_LIMIT):
         raise InvalidValue(f"limit takes 1 to {LARGEST_LIMIT}.", param="limit")
     return int(text)

@@ -1,10 +1,14 @@
 """The Responses routes: create (inline, streamed, as a job), poll, retrieve, cancel, delete."""
 
+from functools import partial
+
 from api.auth import Caller, identify
 from api.finding import find_job
 from api.headers import ASYNC, parse_headers, wait_seconds
 from api.incoming import Incoming
-from api.job_streaming import job_stream_reply, starting_after
+from api.job_streaming import job_stream_reply, starting_after, submitted_stream_reply
+from api.limits import limited
+from api.permissions import check_permission
 from api.polling import poll_reply, submit_reply, waited_reply
 from api.previous import resolve_previous
 from api.reply import Reply, json_reply
@@ -24,13 +28,19 @@ def create(services: Services, incoming: Incoming) -> Reply:
         return _poll(services, incoming, caller, headers.poll_id)
     raw = incoming.body(services.settings.max_body_bytes)
     body = parse_create_request(raw)
+    request = SubmitRequest(caller, headers, raw, body)
     if headers.is_async or body.get("background"):
-        return _create_job(services, incoming, SubmitRequest(caller, headers, raw, body))
-    body = resolve_previous(services.store, caller, body)
+        return limited(services, caller, partial(_create_job, services, incoming, request))
+    check_permission(services, caller, body)
+    return limited(services, caller, partial(_answer, services, request))
+
+
+def _answer(services: Services, request: SubmitRequest) -> Reply:
+    body = resolve_previous(services.store, request.caller, request.body)
     if body.get("stream"):
         call = UpstreamCall(services.settings.stream_heartbeat_seconds)
         return stream_reply(services.inference.stream(body, call))
-    answer = services.inference.create(body, headers.options, UpstreamCall())
+    answer = services.inference.create(body, request.headers.options, UpstreamCall())
     return Reply(200, answer.body, answer.headers)
 
 
@@ -45,7 +55,7 @@ def _create_job(services: Services, incoming: Incoming, request: SubmitRequest) 
     submitted = submit(services, incoming, request)
     if not request.is_streamed:
         return submit_reply(services, submitted, wait_seconds(incoming))
-    return job_stream_reply(services, find_job(services.store, request.caller, submitted.job_id))
+    return submitted_stream_reply(services, submitted)
 
 
 def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:

@@ -3,14 +3,14 @@
 import logging
 import math
 import multiprocessing
-import signal
-from types import FrameType
+from multiprocessing.synchronize import Event
 from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from api.stopping import SPEAKER, StopHeard, obey_signals
 from common.logs import set_up_logging
 from common.settings import Settings
 
@@ -26,6 +26,7 @@ def serve(settings: Settings) -> None:
     a second one none.
     """
     set_up_logging(settings.log_level)
+    stop_heard = multiprocessing.Event()
     server = Granian(
         "api.wsgi:application",
         factory=True,
@@ -38,30 +39,12 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         websockets=False,
         log_level=LogLevels(settings.log_level),
-        log_dictconfig=_logging_of_server(),
+        log_dictconfig=_logging(stop_heard, settings.log_level),
         workers_kill_timeout=max(1, math.ceil(settings.shutdown_grace_seconds)),
         respawn_failed_workers=True,
     )
-    server.on_startup(_obey_a_second_signal)
+    server.on_startup(lambda: obey_signals(stop_heard))
     server.serve()
-
-
-def _obey_a_second_signal() -> None:
-    """On the second signal end the serving process, whatever it is doing."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        first: Any = signal.getsignal(number)
-
-        def on_signal(number: int, frame: FrameType | None, first: Any = first) -> None:
-            signal.signal(signal.SIGINT, _kill)
-            signal.signal(signal.SIGTERM, _kill)
-            first(number, frame)
-
-        signal.signal(number, on_signal)
-
-
-def _kill(number: int, frame: FrameType | None) -> None:
-    for process in multiprocessing.active_children():
-        process.kill()
 
 
 class _Irrelevant(logging.Filter):
@@ -71,16 +54,22 @@ class _Irrelevant(logging.Filter):
         return "Python threads" not in record.getMessage()
 
 
-def _logging_of_server() -> dict[str, Any]:
+def _logging(stop_heard: Event, level: str) -> dict[str, Any]:
     """Granian's lines go where ours go and look like them."""
+    stop: dict[str, Any] = {
+        "()": StopHeard,
+        "heard": stop_heard,
+        "level": logging.getLevelName(level.upper()),
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"irrelevant": {"()": _Irrelevant}},
+        "filters": {"irrelevant": {"()": _Irrelevant}, "stop": stop},
         "formatters": {},
         "handlers": {},
         "loggers": {
             "_granian": {"handlers": [], "filters": ["irrelevant"], "propagate": True},
+            SPEAKER: {"level": "INFO", "filters": ["stop"], "propagate": True},
             "granian.access": {"handlers": [], "propagate": True},
         },
     }

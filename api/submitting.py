@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 
 from api.auth import Caller
-from api.headers import GatewayHeaders, idempotency_key, result_ttl_seconds
+from api.headers import WEBHOOK, GatewayHeaders, idempotency_key, result_ttl_seconds, webhook
 from api.incoming import Incoming
+from api.permissions import check_permission
 from api.previous import resolve_previous
 from common.bootstrap import Services
 from common.errors import InvalidValue
@@ -29,16 +30,25 @@ class SubmitRequest:
 
 
 def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Submitted:
-    """Store and queue the job. Raises as ``prepare_submission`` and ``Submitter.submit`` do."""
-    submission = prepare_submission(services, incoming, request)
-    return services.submitter.submit(replace(submission, idempotency_key=idempotency_key(incoming)))
+    """Store and queue the job. Raises as ``prepare_submission`` and ``Submitter.submit`` do, and
+    InvalidValue for a webhook that there is not."""
+    submission = replace(
+        prepare_submission(services, incoming, request),
+        idempotency_key=idempotency_key(incoming),
+        webhook=webhook(incoming),
+    )
+    if submission.webhook is not None:
+        services.endpoints.check(submission.webhook, WEBHOOK)
+    return services.submitter.submit(submission)
 
 
 def prepare_submission(
     services: Services, incoming: Incoming, request: SubmitRequest
 ) -> Submission:
-    """The submission that a request is. Raises InvalidValue for what a job cannot do."""
+    """The submission that a request is. Raises InvalidValue for what a job cannot do, and
+    PermissionDenied for a model that its caller may not use."""
     body = request.body
+    check_permission(services, request.caller, body)
     if body.get("background") and body.get("store") is False:
         raise InvalidValue("'background' needs 'store' to be true.", param="store")
     resolved = resolve_previous(services.store, request.caller, body)
@@ -52,4 +62,5 @@ def prepare_submission(
         ttl_seconds=result_ttl_seconds(
             incoming, settings.result_ttl_seconds, settings.max_result_ttl_seconds
         ),
+        max_running=request.caller.max_running,
     )

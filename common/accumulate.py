@@ -29,7 +29,7 @@ class OutputSoFar:
         self._places: dict[int, int] = {}
 
     def add(self, event: Event) -> None:
-        kind = event.get("type", "")
+        kind = str(event.get("type"))
         if kind in ("response.output_item.added", "response.output_item.done"):
             self._put_item(event)
         elif kind in ("response.content_part.added", "response.content_part.done"):
@@ -45,7 +45,8 @@ class OutputSoFar:
             self._append(self._item(event), _ITEM_TEXT[kind], event)
 
     def _item(self, event: Event) -> dict[str, Any] | None:
-        place = self._places.get(event.get("output_index", -1))
+        index = event.get("output_index")
+        place = self._places.get(index) if isinstance(index, int) else None
         return None if place is None else self.output[place]
 
     def _put_item(self, event: Event) -> None:
@@ -66,7 +67,10 @@ class OutputSoFar:
 
     def _part(self, event: Event, member: str, index_name: str) -> dict[str, Any] | None:
         parts, index = self._parts(event, member), event.get(index_name)
-        return parts[index] if isinstance(index, int) and 0 <= index < len(parts) else None
+        if not isinstance(index, int) or not 0 <= index < len(parts):
+            return None
+        part: Any = parts[index]
+        return part if isinstance(part, dict) else None
 
     def _put_part(self, event: Event, member: str, index_name: str) -> None:
         part, index = event.get("part"), event.get(index_name)
@@ -77,5 +81,6 @@ class OutputSoFar:
 
     def _append(self, holder: dict[str, Any] | None, member: str, event: Event) -> None:
         delta = event.get("delta")
-        if holder is not None and isinstance(delta, str):
-            holder[member] = (holder.get(member) or "") + delta
+        so_far = "" if holder is None else holder.get(member) or ""
+        if holder is not None and isinstance(delta, str) and isinstance(so_far, str):
+            holder[member] = so_far + delta

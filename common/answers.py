@@ -88,7 +88,10 @@ def _repairs(response: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(response.get("status"), str):
         # A poll is repeated until the status is a final one.
         repairs["status"] = "failed" if response.get("error") else "completed"
-    for name in ("created_at", "completed_at"):
-        if isinstance(response.get(name), float):
-            repairs[name] = int(response[name])
-    return repairs
+    return repairs | whole_times(response)
+
+
+def whole_times(response: dict[str, Any]) -> dict[str, int]:
+    """Those of the response's times that a server gave with fractions, as whole seconds."""
+    times = {name: response.get(name) for name in ("created_at", "completed_at")}
+    return {name: int(value) for name, value in times.items() if isinstance(value, float)}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from common.errors import MuninnError, ServiceUnavailable
 from common.jobs import NewJob
 from common.store.batches import Batch, BatchItem, BatchStore
-from common.submission import Submission, Submitter
+from common.submission import Submission, Submitter, with_place_of
 
 
 class BatchSubmitter:
@@ -18,18 +18,25 @@ class BatchSubmitter:
         self._batches = batches
         self._submitter = submitter
 
-    def submit(self, owner: str, items: Sequence[tuple[str, Submission]]) -> Batch:
+    def submit(
+        self, owner: str, items: Sequence[tuple[str, Submission]], webhook: str | None = None
+    ) -> Batch:
         """The new batch, all its jobs safely queued; each item is a custom id and a submission.
+
+        ``webhook`` names the endpoint that is told when the last job has ended.
 
         Raises what ``Submitter.submit`` raises, and then nothing remains.
         """
         batch_id = str(uuid.uuid4())
+        if any(submission.max_running is not None for _, submission in items):
+            batch_id = with_place_of(owner, batch_id)
         jobs = [(name, self._submitter.prepare(_in_batch(batch_id, item))) for name, item in items]
         batch = Batch(
             id=batch_id,
             owner=owner,
             created_at_ms=int(time.time() * 1000),
             items=[BatchItem(name, job.id) for name, job in jobs],
+            webhook=webhook,
         )
         self._batches.create(batch)
         try:

@@ -4,14 +4,21 @@ from dataclasses import dataclass
 
 from common.batches import BatchSubmitter
 from common.inference import Inference
+from common.key_rows import keys_of_rows
+from common.keyring import Keyring
 from common.providers.registry import Registry, build_registry
-from common.queue import JobQueue, StoreQueue
+from common.queue import DELIVER, RUN, JobQueue, StoreQueue, Work
 from common.settings import Settings
 from common.store import JobStore, open_events, open_store
 from common.store.batches import BatchStore
+from common.store.deliveries import Deliveries
 from common.store.endings import Endings
 from common.store.job_events import JobEvents
+from common.store.rate_limits import RequestLimits
+from common.store.virtual_keys import KeyStore
 from common.submission import Submitter
+from common.webhooks.dispatch import Dispatcher
+from common.webhooks.endpoints import Endpoints
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,11 @@ class Services:
     submitter: Submitter
     batches: BatchStore
     batch_submitter: BatchSubmitter
+    endpoints: Endpoints
+    deliveries: Deliveries
+    dispatcher: Dispatcher
+    keyring: Keyring
+    request_limits: RequestLimits
 
 
 def build_services(settings: Settings, *, store: JobStore | None = None) -> Services:
@@ -38,6 +50,8 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
     queue = _queue(settings, store)
     submitter = Submitter(store, queue, inference)
     batches = BatchStore(store)
+    delivery_queue = _queue(settings, store, DELIVER)
+    deliveries = Deliveries(store, delivery_queue.message)
     return Services(
         settings=settings,
         registry=registry,
@@ -49,12 +63,22 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
         submitter=submitter,
         batches=batches,
         batch_submitter=BatchSubmitter(batches, submitter),
+        endpoints=Endpoints(settings.webhooks),
+        deliveries=deliveries,
+        dispatcher=Dispatcher(deliveries, delivery_queue, is_used=bool(settings.webhooks)),
+        keyring=_keyring(settings, store),
+        request_limits=RequestLimits(store.client),
     )
 
 
-def _queue(settings: Settings, store: JobStore) -> JobQueue:
+def _keyring(settings: Settings, store: JobStore) -> Keyring:
+    keys = KeyStore(store.client, store.scripts)
+    return Keyring(keys, keys_of_rows(settings.keys), settings.require_keys)
+
+
+def _queue(settings: Settings, store: JobStore, work: Work = RUN) -> JobQueue:
     if settings.effective_broker_url == settings.redis_url:
-        return StoreQueue(store.client)
+        return StoreQueue(store.client, work)
     from common.broker import BrokerQueue, create_celery
 
-    return BrokerQueue(create_celery(settings))
+    return BrokerQueue(create_celery(settings), work)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from common.errors import ServiceUnavailable
-from common.queue import RUN_RESPONSE, Waiting
+from common.queue import RUN, Waiting, Work
 from common.settings import Settings
 from common.store.connection import SENTINEL, SENTINEL_PORT, credentials_of, hosts_of, master_of
 from common.store.keys import JOBS_QUEUE
@@ -44,6 +44,7 @@ def _broker_settings(url: str) -> dict[str, Any]:
             "broker_url": url,
             "broker_transport_options": AMQP_TRANSPORT_OPTIONS,
             "task_default_queue_type": "quorum",
+            "task_create_missing_queue_type": "quorum",
             "worker_detect_quorum_queues": True,
         }
     if url.startswith(SENTINEL):
@@ -65,6 +66,8 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
     return {
         "broker_connection_max_retries": None,
         "broker_connection_retry_on_startup": True,
+        # Or a worker ends when its Redis becomes a replica, or is full: no connection is lost then.
+        "broker_channel_error_retry": True,
         "task_default_queue": JOBS_QUEUE,
         # The record is the truth and the lease brings lost jobs back. A late ack would run a long
         # job again after the visibility timeout, while it is still running.
@@ -90,8 +93,9 @@ class BrokerQueue:
     A job whose message did not get through, or was lost, is found by the janitor.
     """
 
-    def __init__(self, celery: "Celery") -> None:
+    def __init__(self, celery: "Celery", work: Work = RUN) -> None:
         self._celery = celery
+        self._work = work
 
     def message(self, job_id: str) -> bytes:
         return b""
@@ -101,8 +105,9 @@ class BrokerQueue:
 
         try:
             self._celery.send_task(
-                RUN_RESPONSE,
+                self._work.task,
                 args=[job_id],
+                queue=self._work.queue,
                 task_id=job_id,
                 argsrepr="",
                 retry=False,
@@ -119,7 +124,11 @@ class BrokerQueue:
 
         try:
             with self._celery.connection_for_read() as connection:
-                declared = connection.default_channel.queue_declare(JOBS_QUEUE, passive=True)
+                try:
+                    channel = connection.default_channel
+                    declared = channel.queue_declare(self._work.queue, passive=True)
+                except connection.channel_errors:
+                    return Waiting(is_empty=True)  # a Redis has no empty lists
                 return Waiting(is_empty=declared.message_count == 0)
         except (OperationalError, OSError) as error:
             raise ServiceUnavailable("The job queue cannot be reached.") from error

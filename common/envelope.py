@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from common.jobs import JobRecord, JobStatus
+from common.jobs import Delivery, JobRecord, JobStatus
+from common.settings import mask_url
 
 STATUS_WORDS = {
     JobStatus.QUEUED: "pending",
@@ -43,7 +44,24 @@ def summary(record: JobRecord) -> dict[str, Any]:
         "expires_at": record.expires_at_ms,
     }
     shown |= {name: timestamp(at_ms) for name, at_ms in times.items() if at_ms is not None}
+    if record.delivery is not None:
+        shown["webhook"] = _webhook(record.delivery)
     return shown | _ending(record)
+
+
+def _webhook(delivery: Delivery) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "endpoint": mask_url(delivery.target),
+        "status": delivery.state.value,
+        "attempts": delivery.attempts,
+        "last_status_code": delivery.last_status,
+        "last_error": delivery.last_error,
+    }
+    times = {
+        "next_attempt_at": delivery.next_attempt_at_ms,
+        "delivered_at": delivery.delivered_at_ms,
+    }
+    return shown | {name: timestamp(at_ms) for name, at_ms in times.items() if at_ms is not None}
 
 
 def _ending(record: JobRecord) -> dict[str, Any]:

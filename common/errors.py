@@ -62,6 +62,8 @@ class MuninnError(Exception):
         self.provider: str | None = None
         self.model_requested: str | None = None
         self.retry_after_seconds = retry_after_seconds
+        # Headers of the answer that clients use.
+        self.headers: dict[str, str] = {}
         if code is not None:
             self.code = code
 

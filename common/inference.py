@@ -9,15 +9,12 @@ from typing import Any
 import orjson
 
 from common.answers import Answer, Exchange, decorate
-from common.background_call import (
-    UpstreamMemory,
-    answer_in_background,
-    cancel_upstream,
-    stream_in_background,
-)
-from common.errors import MuninnError
+from common.background_call import UpstreamMemory, answer_in_background, cancel_upstream
+from common.errors import MuninnError, RequestError
+from common.fallbacks import first_served
+from common.followed_stream import stream_in_background
 from common.providers.background_api import BackgroundProvider
-from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
+from common.providers.base import ProviderAnswer, ProviderRequest, ProviderStream, UpstreamCall
 from common.providers.registry import Registry, Route
 from common.relay import RelayedStream
 
@@ -53,8 +50,8 @@ class Inference:
         self._registry = registry
 
     def check(self, body: dict[str, Any]) -> None:
-        """Raise ModelNotFound if no configured provider serves the body's model."""
-        self._registry.resolve(body["model"])
+        """Raise ModelNotFound if no configured provider serves the model or a fallback."""
+        self._routes(body)
 
     def create(
         self,
@@ -69,17 +66,20 @@ class Inference:
 
         With a ``memory`` the provider's own background mode is used, if it has one.
         """
-        route = self._registry.resolve(body["model"])
-        request = _provider_request(route, body, GATEWAY_FIELDS | STREAM_FIELDS, attempt)
-        exchange = _exchange(route)
-        with _named(route):
-            if memory is not None and isinstance(route.provider, BackgroundProvider):
-                answer = answer_in_background(route.provider, request, call, memory)
-            else:
-                answer = route.provider.create(request, call)
-        extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
-        finished = decorate(answer.body, answer.raw, extra_fields)
-        return Answer(finished, answer.headers, answer.body)
+
+        def ask(route: Route) -> Answer:
+            request = _provider_request(route, body, GATEWAY_FIELDS | STREAM_FIELDS, attempt)
+            exchange = _exchange(route, body)
+            with _named(route):
+                if memory is not None and (background := _background_of(route, body)):
+                    answer = answer_in_background(background, request, call, memory)
+                else:
+                    answer = route.provider.create(request, call)
+            extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
+            finished = decorate(answer.body, answer.raw, extra_fields)
+            return Answer(finished, answer.headers, answer.body)
+
+        return first_served(self._routes(body, memory), ask)
 
     def stream(
         self,
@@ -93,25 +93,54 @@ class Inference:
 
         Whoever opens it closes it. For ``memory`` see ``create``.
         """
-        route = self._registry.resolve(body["model"])
-        request = _provider_request(route, body, GATEWAY_FIELDS, attempt)
-        exchange = _exchange(route)
-        with _named(route):
-            if memory is not None and isinstance(route.provider, BackgroundProvider):
-                stream = stream_in_background(route.provider, request, call, memory)
-            else:
-                stream = route.provider.stream(request, call)
-        return RelayedStream(stream, exchange)
 
-    def runs_in_background(self, body: dict[str, Any]) -> bool:
-        """Whether a job of this request runs in its provider's own background mode."""
-        return isinstance(self._registry.resolve(body["model"]).provider, BackgroundProvider)
+        def ask(route: Route) -> RelayedStream:
+            request = _provider_request(route, body, GATEWAY_FIELDS, attempt)
+            exchange = _exchange(route, body)
+            with _named(route):
+                stream: ProviderStream
+                if memory is not None and (background := _background_of(route, body)):
+                    stream = stream_in_background(background, request, call, memory)
+                else:
+                    stream = route.provider.stream(request, call)
+            return RelayedStream(stream, exchange)
+
+        return first_served(self._routes(body, memory), ask)
+
+    def _routes(self, body: dict[str, Any], memory: UpstreamMemory | None = None) -> list[Route]:
+        """Where to ask, in order: the model, then the fallbacks. What was begun in the background
+        of the first provider is followed there."""
+        first = self._registry.resolve(body["model"])
+        if memory is not None and memory.upstream_id is not None:
+            return [first]
+        return [first, *map(self._fallback, enumerate(body.get("fallbacks") or []))]
+
+    def _fallback(self, numbered: tuple[int, str]) -> Route:
+        index, model = numbered
+        try:
+            return self._registry.resolve(model)
+        except RequestError as error:
+            error.param = f"fallbacks[{index}]"
+            raise
 
     def cancel_upstream(self, model: str, upstream_id: str) -> None:
         """Tell the provider of a job that nobody wants its answer any more."""
         provider = self._registry.resolve(model).provider
         if isinstance(provider, BackgroundProvider):
             cancel_upstream(provider, upstream_id)
+
+
+def _background_of(route: Route, body: dict[str, Any]) -> BackgroundProvider | None:
+    """The provider, if it has a background mode and the request may be kept there. A fallback is
+    asked plainly: the one id that a job can note is that of the first provider."""
+    is_fallback = route.model_requested != body["model"]
+    if (
+        is_fallback
+        or body.get("store") is False
+        or not isinstance(route.provider, BackgroundProvider)
+    ):
+        return None
+    return route.provider
 
 
 def _provider_request(
@@ -122,10 +151,8 @@ def _provider_request(
     return ProviderRequest(model=route.model_deployment, body=kept, attempt=attempt)
 
 
-def _exchange(route: Route) -> Exchange:
-    return Exchange(
-        route.provider_name, route.model_requested, route.model_deployment, time.monotonic()
-    )
+def _exchange(route: Route, body: dict[str, Any]) -> Exchange:
+    return Exchange(route.provider_name, body["model"], route.model_deployment, time.monotonic())
 
 
 def _raw_fields(

@@ -1,64 +1,45 @@
 """A job as a stream of events: what happened so far, then what happens, to its end.
 
-Each job's stream begins with ``response.created`` and ``response.queued``, which carry the job's
-own id and are made from its record. A streamed job then has the events that its worker stored;
-any other has those of its finished answer, all at once. Sequence numbers count through it all, so
-a reader may go on after any of them, at any front.
+Each job's stream begins with ``response.created`` and ``response.queued``, which are made from its
+record. A streamed job then has the events that its worker stored, and an end made from its record;
+any other has the events of its finished answer, all at once. Sequence numbers count through it
+all, the same for every reader, so one may go on after any of them, at any front.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from tenacity import wait_random_exponential
 
-from common.errors import JobNotFound, MuninnError, ServiceUnavailable
-from common.job_views import response_view
-from common.jobs import JobRecord, JobStatus
-from common.providers.events import TERMINAL_EVENTS, events_of
+from common.errors import InternalError, JobNotFound, MuninnError, ServiceUnavailable
+from common.job_stream_events import (
+    FIRST_STORED_SEQUENCE,
+    as_job_event,
+    closing_event,
+    opening_events,
+    restarted_event,
+    sequence_after,
+    snapshot_event,
+)
+from common.jobs import JobRecord
+from common.providers.events import events_of
 from common.retry_policy import attempt_state
 from common.sse import SseEvent
 from common.store.endings import Endings
 from common.store.job_events import JobEvents, StoredEvent
 
-FIRST_STORED_SEQUENCE = 2
+log = logging.getLogger(__name__)
+
 BLOCK_SECONDS = 5.0
 # How long a reader puts up with a store that is away.
 PATIENCE_SECONDS = 60.0
 
+Answer = TypeVar("Answer")
+
 _pause = wait_random_exponential(multiplier=0.1, max=2)
-
-
-def opening_events(shape: bytes) -> list[dict[str, Any]]:
-    """The two events that every job's stream begins with."""
-    response = orjson.loads(shape) | {"status": JobStatus.QUEUED.value}
-    return [
-        {"type": "response.created", "sequence_number": 0, "response": response},
-        {"type": "response.queued", "sequence_number": 1, "response": response},
-    ]
-
-
-def restarted_event(shape: bytes, attempt: int) -> dict[str, Any]:
-    """Tells readers that all events before it are void: a new attempt starts from the beginning."""
-    response = orjson.loads(shape) | {"status": JobStatus.QUEUED.value}
-    return {
-        "type": "response.queued",
-        "response": response,
-        "extra_fields": {"restarted": True, "attempt": attempt},
-    }
-
-
-def as_job_event(event: dict[str, Any], job_id: str, sequence: int) -> dict[str, Any]:
-    """A provider's event in its place in a job's stream.
-
-    Whatever an attempt's response is called at the provider, the stream is about one response: the
-    SDKs take another id for an error.
-    """
-    shown = event | {"sequence_number": sequence}
-    if isinstance(event.get("response"), dict):
-        shown["response"] = event["response"] | {"id": job_id}
-    return shown
 
 
 class JobStream:
@@ -84,114 +65,144 @@ class JobStream:
         self._endings = endings
         self._last = after
         self._silence_seconds = silence_seconds
-        self._is_terminated = False
+        self._spoke_at = time.monotonic()
+        self._away_since: float | None = None
+        self._failures = 0
 
     def close(self) -> None:
         """Nothing is held between two events."""
 
     def __iter__(self) -> Iterator[SseEvent | None]:
         try:
-            for event in self._all():
-                if event is None:
+            for stored in self._all():
+                if stored is None:
                     yield None
-                elif event["sequence_number"] > self._last:
-                    yield self._passed(event)
+                elif stored.event is not None and stored.sequence > self._last:
+                    self._last = stored.sequence
+                    yield stored.event
+                    self._spoke_at = time.monotonic()
         except MuninnError as error:
-            yield _encoded(_error_event(error, self._last + 1))
+            yield _error_event(error, self._last + 1)
+        except Exception:
+            log.exception("reading a job's events failed: job_id=%s", self._record.id)
+            yield _error_event(InternalError("The gateway failed."), self._last + 1)
 
-    def _passed(self, event: dict[str, Any]) -> SseEvent:
-        self._last = event["sequence_number"]
-        self._is_terminated = event["type"] in TERMINAL_EVENTS
-        return _encoded(event)
-
-    def _all(self) -> Iterator[dict[str, Any] | None]:
-        yield from opening_events(self._record.shape)
-        yield from self._stored() if self._record.streamed else self._of_answer()
-        if not self._is_terminated:
-            yield self._closing_event()
-
-    def _of_answer(self) -> Iterator[dict[str, Any] | None]:
-        """The events of a job that was not streamed, when it has its answer."""
-        while not self._record.is_ended:
-            self._record = self._endings.wait(self._record.id, self._look, self._silence_seconds)
-            if not self._record.is_ended:
-                yield None
-        if self._record.result is None:
+    def _all(self) -> Iterator[StoredEvent | None]:
+        yield from map(_encoded, opening_events(self._record.shape))
+        if not self._record.streamed:
+            yield from self._until_ended()
+            yield from self._of_result(FIRST_STORED_SEQUENCE)
             return
-        answer = events_of(orjson.loads(self._record.result))
-        for sequence, event in enumerate(list(answer)[1:], FIRST_STORED_SEQUENCE):
-            yield as_job_event(event, self._record.id, sequence)
+        yield from self._stored()
+        sequence = sequence_after(self._record)
+        if self._record.is_overtaken:
+            # The answer came from another attempt than the events: they do not go together.
+            event = restarted_event(self._record.shape, self._record.attempts, sequence)
+            yield _encoded(event)
+            yield from self._of_result(sequence + 1)
+        else:
+            yield _encoded(closing_event(self._record))
 
-    def _stored(self) -> Iterator[dict[str, Any] | None]:
-        """The events of a streamed job, to the mark of its end."""
+    def _until_ended(self) -> Iterator[None]:
+        while not self._record.is_ended:
+            self._record = self._ask(self._wait) or self._record
+            yield from self._silence()
+
+    def _wait(self) -> JobRecord:
+        return self._endings.wait(self._record.id, self._look, self._silence_seconds)
+
+    def _of_result(self, first: int) -> Iterator[StoredEvent]:
+        """The events of the finished answer, numbered from ``first``."""
+        if self._record.result is None:
+            yield _encoded(closing_event(self._record))
+            return
+        _created, *events = events_of(orjson.loads(self._record.result))
+        for sequence, event in enumerate(events, first):
+            yield _encoded(as_job_event(event, self._record.id, sequence))
+
+    def _stored(self) -> Iterator[StoredEvent | None]:
+        """The events of a streamed job, until it has ended."""
         after = max(self._last, FIRST_STORED_SEQUENCE - 1)
-        silent_since = time.monotonic()
         while True:
             found = self._read(after)
-            if not found:
-                self._record = self._look()
-                if time.monotonic() - silent_since >= self._silence_seconds:
-                    silent_since = time.monotonic()
-                    yield None
-                continue
-            silent_since = time.monotonic()
-            if found[0].event is not None and found[0].sequence > after + 1:
-                yield from self._snapshot()
             for stored in found:
                 if stored.event is None:
-                    self._record = self._look()
+                    yield from self._look_again()
                     return
+                if stored.sequence > after + 1:
+                    yield from self._look_again()
+                    yield self._snapshot(stored.sequence - 1)
+                    if self._record.is_ended:
+                        return
+                yield stored
                 after = stored.sequence
-                yield orjson.loads(stored.event.data)
-
-    def _snapshot(self) -> Iterator[dict[str, Any]]:
-        """Stands for events that were trimmed: the output as it was after the last of them."""
-        record = self._look()
-        partial = orjson.loads(record.partial or b'{"sequence_number":-1,"output":[]}')
-        response = orjson.loads(response_view(record)) | {"output": partial["output"]}
-        yield {
-            "type": "response.in_progress",
-            "sequence_number": partial["sequence_number"],
-            "response": response,
-            "extra_fields": {"snapshot": True},
-        }
+            if not found:
+                if self._record.is_ended:  # as was known before reading
+                    return
+                self._record = self._ask(self._look) or self._record
+                yield from self._silence()
 
     def _read(self, after: int) -> list[StoredEvent]:
-        """Read on, with patience for a store that is away for a while."""
-        started, failures = time.monotonic(), 0
-        while True:
-            try:
-                block_seconds = min(BLOCK_SECONDS, self._silence_seconds)
-                return self._events.read(self._record.id, after, block_seconds)
-            except ServiceUnavailable:
-                failures += 1
-                if time.monotonic() - started > PATIENCE_SECONDS:
-                    raise
-                time.sleep(_pause(attempt_state(failures)))
+        block_seconds = min(BLOCK_SECONDS, self._silence_seconds)
+        return self._ask(lambda: self._events.read(self._record.id, after, block_seconds)) or []
 
-    def _closing_event(self) -> dict[str, Any]:
-        """The end of a job whose provider never sent one."""
-        response = orjson.loads(response_view(self._record))
-        status = response.get("status")
-        known = {"completed": "response.completed", "incomplete": "response.incomplete"}
-        event = {"type": known.get(status, "response.failed"), "response": response}
-        return as_job_event(event, self._record.id, self._last + 1)
+    def _snapshot(self, missing: int) -> StoredEvent:
+        """Stands for the events up to ``missing``, and for more where the record knows of more."""
+        record = self._record
+        output: list[dict[str, Any]] = []
+        if record.is_ended:
+            missing = sequence_after(record) - 1
+            output = orjson.loads(record.result or b"{}").get("output") or []
+        elif record.partial is not None:
+            partial = orjson.loads(record.partial)
+            output, missing = partial["output"], max(missing, partial["sequence_number"])
+        return _encoded(snapshot_event(record, output, missing))
+
+    def _look_again(self) -> Iterator[None]:
+        """Look at the job again, however long that takes."""
+        while (record := self._ask(self._look)) is None:
+            yield from self._silence()
+        self._record = record
+
+    def _silence(self) -> Iterator[None]:
+        now = time.monotonic()
+        if now - self._spoke_at >= self._silence_seconds:
+            self._spoke_at = now
+            yield None
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer | None:
+        """The store's answer; None, after a pause, while it is away. Patience has an end."""
+        try:
+            answer = question()
+        except ServiceUnavailable:
+            now = time.monotonic()
+            self._away_since = now if self._away_since is None else self._away_since
+            if now - self._away_since > PATIENCE_SECONDS:
+                raise
+            self._failures += 1
+            time.sleep(_pause(attempt_state(self._failures)))
+            return None
+        self._away_since, self._failures = None, 0
+        return answer
 
 
-def _encoded(event: dict[str, Any]) -> SseEvent:
-    return SseEvent(event["type"].encode(), orjson.dumps(event))
+def _encoded(event: dict[str, Any]) -> StoredEvent:
+    encoded = SseEvent(str(event["type"]).encode(), orjson.dumps(event))
+    return StoredEvent(int(event["sequence_number"]), encoded)
 
 
-def _error_event(error: MuninnError, sequence: int) -> dict[str, Any]:
+def _error_event(error: MuninnError, sequence: int) -> SseEvent:
     gone = isinstance(error, JobNotFound)
     fault = {
         "code": error.code,
-        "message": "The job was deleted." if gone else error.message,
+        "message": "The job was deleted, or it has expired." if gone else error.message,
         "param": error.param,
     }
-    return {
+    event = {
         "type": "error",
         **fault,
         "error": {"type": error.type, **fault},
         "sequence_number": sequence,
+        "extra_fields": {"chunk_index": sequence},
     }
+    return SseEvent(b"error", orjson.dumps(event))

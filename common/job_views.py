@@ -63,7 +63,7 @@ def response_view(record: JobRecord) -> bytes:
         return record.shape
     shape = orjson.loads(record.shape)
     shape["status"] = record.status.value
-    if record.partial is not None:
+    if record.partial is not None and record.status is JobStatus.IN_PROGRESS:
         shape["output"] = orjson.loads(record.partial)["output"]
     if record.status is JobStatus.FAILED:
         shape["error"] = _error(record.error)

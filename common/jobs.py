@@ -39,7 +39,8 @@ class NewJob:
 
     ``shape`` is the Response object answered to the submit; every later view of a job without an
     answer is made from it. ``fingerprint`` tells one request body from another; ``submission``
-    tells this submit from any other that uses the same id.
+    tells this submit from any other that uses the same id. ``max_running`` bounds the jobs of its
+    owner that run at once; all of them have to be in one partition.
     """
 
     id: str
@@ -53,6 +54,8 @@ class NewJob:
     submission: str
     streamed: bool = False
     batch_id: str | None = None
+    webhook: str | None = None
+    max_running: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,31 @@ class Ending:
     error: dict[str, Any] | None = None
 
 
+class DeliveryState(StrEnum):
+    """Where the news of a job's end stands. Ways out: PENDING by a delivery, or when there were
+    too many attempts; the other two when it shall be sent again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The webhook of a job: its target (an endpoint's name or a URL) and how delivering it goes.
+
+    ``last_status`` is what the receiver answered last, ``last_error`` why that was no success.
+    """
+
+    target: str
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    last_status: int | None = None
+    last_error: str | None = None
+    next_attempt_at_ms: int | None = None
+    delivered_at_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """What is known of a stored job.
@@ -112,6 +140,9 @@ class JobRecord:
     result: bytes | None = field(default=None, repr=False)
     streamed: bool = False
     partial: bytes | None = field(default=None, repr=False)
+    last_sequence: int | None = None
+    is_overtaken: bool = False
+    delivery: Delivery | None = None
 
     @property
     def is_ended(self) -> bool:

@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from common.store.keys import JOBS_QUEUE
+from common.store.keys import JOBS_QUEUE, WEBHOOKS_QUEUE
 from common.store.scripts import store_errors
 
 if TYPE_CHECKING:
     import redis
 
 RUN_RESPONSE = "muninn.run_response"
+DELIVER_WEBHOOK = "muninn.deliver_webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a message asks for: a task, by its name, and the queue of its own that it waits in."""
+
+    task: str
+    queue: str
+
+
+RUN = Work(RUN_RESPONSE, JOBS_QUEUE)
+DELIVER = Work(DELIVER_WEBHOOK, WEBHOOKS_QUEUE)
 
 
 class JobQueue(Protocol):
@@ -48,24 +61,25 @@ class Waiting:
 class StoreQueue:
     """The queue is a list in the job store's Redis; the store's scripts push the message."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", work: Work = RUN) -> None:
         self._client = client
+        self._work = work
 
     def message(self, job_id: str) -> bytes:
-        return build_message(job_id)
+        return build_message(job_id, self._work)
 
     def send(self, job_id: str) -> None:
         """Nothing is left to do."""
 
     def oldest_waiting(self) -> Waiting:
         with store_errors():
-            message = self._client.lindex(JOBS_QUEUE, -1)
+            message = self._client.lindex(self._work.queue, -1)
         if not isinstance(message, bytes):
             return Waiting(is_empty=True)
         return Waiting(is_empty=False, job_id=orjson.loads(message)["headers"]["id"])
 
 
-def build_message(job_id: str) -> bytes:
+def build_message(job_id: str, work: Work = RUN) -> bytes:
     """The message as Celery and kombu (protocol 2, Redis transport) would have written it."""
     body = base64.b64encode(orjson.dumps([[job_id], {}, _NO_CALLBACKS])).decode()
     return orjson.dumps(
@@ -75,7 +89,7 @@ def build_message(job_id: str) -> bytes:
             "content-type": "application/json",
             "headers": {
                 "lang": "py",
-                "task": RUN_RESPONSE,
+                "task": work.task,
                 "id": job_id,
                 "root_id": job_id,
                 "parent_id": None,
@@ -92,7 +106,7 @@ def build_message(job_id: str) -> bytes:
                 "correlation_id": job_id,
                 "reply_to": "",
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": JOBS_QUEUE},
+                "delivery_info": {"exchange": "", "routing_key": work.queue},
                 "priority": 0,
                 "body_encoding": "base64",
                 "delivery_tag": str(uuid.uuid4()),

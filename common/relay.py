@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from common.answers import Answer, Exchange, decorate
+from common.answers import Answer, Exchange, decorate, whole_times
 from common.errors import CallAborted, InternalError, MuninnError, ProviderInvalidAnswer
 from common.providers.base import ProviderStream
 from common.providers.events import TERMINAL_EVENTS
@@ -17,8 +17,21 @@ from common.sse import SseEvent
 
 log = logging.getLogger(__name__)
 
-# Events that belong to an output item, and those of them that belong to a part of its content.
-_ITEM_EVENTS = ("response.output_item.", "response.content_part.", "response.output_text.")
+# Events that are about an output item, and those of them that are about a part of its content.
+_ITEM_EVENTS = (
+    "response.output_item.",
+    "response.content_part.",
+    "response.output_text.",
+    "response.refusal.",
+    "response.reasoning_",
+    "response.function_call_arguments.",
+    "response.custom_tool_call_input.",
+    "response.mcp_",
+    "response.web_search_call.",
+    "response.file_search_call.",
+    "response.code_interpreter_call",
+    "response.image_generation_call.",
+)
 _PART_EVENTS = ("response.content_part.", "response.output_text.", "response.refusal.")
 
 
@@ -43,10 +56,7 @@ class EventCompleter:
         parsed = _parse(event.data)
         kind = parsed.get("type") or event.name.decode("utf-8", "replace")
         missing = self._missing(kind, parsed)
-        data = event.data
-        if "extra_fields" in parsed:
-            parsed.pop("extra_fields")
-            data = orjson.dumps(parsed)
+        data = orjson.dumps(parsed) if _repair(parsed) else event.data
         additions = orjson.dumps(missing)[1:-1] if missing else b""
         return SseEvent(kind.encode(), self._spliced(data, additions))
 
@@ -64,7 +74,7 @@ class EventCompleter:
         if not isinstance(number, int):
             number = missing["sequence_number"] = self._sequence_number
         self._sequence_number = number + 1
-        if kind.startswith("response.") and "response" not in event:
+        if kind.startswith(_ITEM_EVENTS):
             self._place(kind, event, missing)
         return missing
 
@@ -95,6 +105,15 @@ class EventCompleter:
             "sequence_number": self._sequence_number,
         }
         return SseEvent(b"error", self._spliced(orjson.dumps(body), b""))
+
+
+def _repair(event: dict[str, Any]) -> bool:
+    """Put right what would clash with ours or with the clients' types; whether anything was."""
+    response = event.get("response")
+    times = whole_times(response) if isinstance(response, dict) else {}
+    if isinstance(response, dict) and times:
+        event["response"] = {**response, **times}
+    return event.pop("extra_fields", None) is not None or bool(times)
 
 
 def _parse(data: bytes) -> dict[str, Any]:

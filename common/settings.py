@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from common.key_rows import KeyRow, hashed_rows
 from common.provider_rows import (
     ProviderRow,
     check_rows,
@@ -25,6 +26,7 @@ from common.provider_rows import (
     rows_of_file,
     with_key,
 )
+from common.webhook_rows import WebhookRow, ready_webhooks
 
 PREFIX = "MUNINN_"
 
@@ -32,6 +34,9 @@ STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
 # Names that platforms set by themselves; the name with the prefix wins.
 WELL_KNOWN = {"redis_url": "REDIS_URL", "port": "PORT"}
+
+# Written as one JSON object in their variable.
+JSON_FIELDS = ("providers", "webhooks", "keys")
 
 STARS = "**********"
 STORE_URL = re.compile(r"(rediss?|unix|sentinel|rediss?\+[a-z]+)://.", re.IGNORECASE)
@@ -138,6 +143,30 @@ class Settings(BaseModel):
     shutdown_grace_seconds: float = Field(
         25.0, ge=0, description="What a stopping worker gives its running jobs to end."
     )
+    webhooks: dict[str, WebhookRow] = Field(
+        default_factory=dict, description="Webhook endpoints, as one JSON object by name."
+    )
+    webhook_timeout_seconds: float = Field(
+        10.0, gt=0, description="What a receiver of webhooks gets to answer, all in all."
+    )
+    webhook_max_attempts: int = Field(
+        12, gt=0, description="Deliveries tried before one is given up; 12 take about a day."
+    )
+    webhook_first_delay_seconds: float = Field(
+        5.0, gt=0, description="The pause after a failed delivery; each is three times the last."
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Whether webhooks may go to private, loopback and other inner addresses."
+    )
+    require_keys: Literal["auto", "true", "false"] = Field(
+        "auto",
+        description="Whether calls need a virtual key. `auto`: as soon as there is one; `true`: "
+        "also before that; `false`: never, and then inline calls need no Redis from the start.",
+    )
+    keys: dict[str, KeyRow] = Field(
+        default_factory=dict,
+        description="Virtual keys beside those of `muninn keys`, as one JSON object by name.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged."
     )
@@ -156,7 +185,7 @@ class Settings(BaseModel):
             raise ValueError("must be a URL such as amqp://host:5672//")
         return value
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "require_keys", mode="before")
     @classmethod
     def _in_any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
@@ -190,6 +219,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     try:
         settings = Settings(**(_from_environ(environ) | overrides))
         rows = _all_rows(settings, environ)
+        webhooks = ready_webhooks(settings.webhooks, environ)
+        keys = hashed_rows(settings.keys, environ)
     except ValidationError as error:
         raise SettingsError(_first_fault(error, environ)) from None
     except ValueError as error:
@@ -201,7 +232,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
             f"{variable_of('default_provider')}: no provider {default!r}; configured: {known}"
         )
     _check_urls(settings)
-    return settings.model_copy(update={"providers": rows, "default_provider": default})
+    ready = {"providers": rows, "default_provider": default, "webhooks": webhooks, "keys": keys}
+    return settings.model_copy(update=ready)
 
 
 def _check_urls(settings: Settings) -> None:
@@ -223,6 +255,10 @@ def masked(settings: Settings) -> dict[str, Any]:
     for row in shown["providers"].values():
         row["base_url"] = mask_url(row["base_url"])
         row["headers"] = dict.fromkeys(row["headers"], STARS)
+    for row in shown["keys"].values():
+        row["hash"] = STARS
+    for row in shown["webhooks"].values():
+        row["url"] = mask_url(row["url"])
     return shown
 
 
@@ -237,7 +273,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     for field in Settings.model_fields:
         value = environ.get(_variable_in(environ, field))
         if value:
-            values[field] = _as_json(value) if field == "providers" else value
+            values[field] = _as_json(field, value) if field in JSON_FIELDS else value
     return values
 
 
@@ -247,11 +283,11 @@ def _variable_in(environ: Mapping[str, str], field: str) -> str:
     return ours if environ.get(ours) else WELL_KNOWN.get(field, ours)
 
 
-def _as_json(value: str) -> Any:
+def _as_json(field: str, value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise SettingsError(f"{variable_of('providers')}: not valid JSON: {error}") from None
+        raise SettingsError(f"{variable_of(field)}: not valid JSON: {error}") from None
 
 
 def _all_rows(settings: Settings, environ: Mapping[str, str]) -> dict[str, ProviderRow]:

@@ -22,7 +22,7 @@ class Submission:
 
     ``raw`` is the body as the caller sent it, by which a repeated submit is known; ``request`` is
     the body to run, and ``body`` the same parsed and checked. ``job_id`` is given to the jobs of a
-    batch.
+    batch. ``max_running`` bounds the jobs of the owner that run at once.
     """
 
     owner: str
@@ -34,6 +34,8 @@ class Submission:
     idempotency_key: str | None = None
     job_id: str | None = None
     batch_id: str | None = None
+    webhook: str | None = None
+    max_running: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def _new_job(submission: Submission) -> NewJob:
         submission=uuid.uuid4().hex,
         streamed=submission.options.stream,
         batch_id=submission.batch_id,
+        webhook=submission.webhook,
+        max_running=submission.max_running,
     )
 
 
@@ -123,5 +127,14 @@ def _job_id(submission: Submission) -> str:
     if submission.job_id is not None:
         return submission.job_id
     if submission.idempotency_key is None:
-        return str(uuid.uuid4())
-    return str(uuid.uuid5(_KEYS, f"{submission.owner}\n{submission.idempotency_key}"))
+        job_id = uuid.uuid4()
+    else:
+        job_id = uuid.uuid5(_KEYS, f"{submission.owner}\n{submission.idempotency_key}")
+    if submission.max_running is None:
+        return str(job_id)
+    return with_place_of(submission.owner, str(job_id))
+
+
+def with_place_of(owner: str, new_id: str) -> str:
+    """The id, in the partition where all jobs of an owner are whose running jobs are counted."""
+    return new_id[:-4] + hashlib.sha256(owner.encode()).hexdigest()[:4]

@@ -8,8 +8,11 @@ from celery import Celery, signals
 from common.bootstrap import Services, build_services
 from common.broker import create_celery
 from common.settings import Settings
-from common.store.keys import JOBS_QUEUE
+from common.store.keys import JOBS_QUEUE, WEBHOOKS_QUEUE
 from common.store.maintenance import JobMaintenance
+from common.webhooks.backoff import Backoff
+from common.webhooks.delivery import WebhookDelivery
+from common.webhooks.sender import Sender
 from worker.calling import JobCaller
 from worker.event_writer import EventWriter
 from worker.janitor import Janitor
@@ -40,16 +43,23 @@ def create_worker(settings: Settings) -> Worker:
     """Build a worker; nothing runs yet."""
     services = build_services(settings)
     leases = LeaseKeeper(services.store)
-    writer = EventWriter(services.events)
     persistence = Persistence()
+    writer = EventWriter(services.events, persistence)
     caller = JobCaller(services.store, services.inference, writer, persistence)
     runner = JobRunner(services.store, services.queue, caller, leases, persistence, settings)
     celery = create_celery(settings)
-    register_tasks(celery, runner)
-    drain = Drain(leases, persistence, settings.shutdown_grace_seconds)
+    register_tasks(celery, runner, services.dispatcher, _delivery(services))
+    drain = Drain(runner, leases, persistence, settings.shutdown_grace_seconds)
     maintenance = JobMaintenance(services.store, services.queue.message)
-    janitor = Janitor(maintenance, services.queue, settings)
+    janitor = Janitor(maintenance, services.queue, services.dispatcher, settings)
     return Worker(services, celery, leases, writer, janitor, runner, drain)
+
+
+def _delivery(services: Services) -> WebhookDelivery:
+    settings = services.settings
+    sender = Sender(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private)
+    backoff = Backoff(settings.webhook_max_attempts, settings.webhook_first_delay_seconds)
+    return WebhookDelivery(services.store, services.deliveries, services.endpoints, sender, backoff)
 
 
 def run_worker(worker: Worker) -> None:
@@ -74,7 +84,7 @@ def _arguments(settings: Settings) -> list[str]:
         "worker",
         "--pool=threads",
         f"--concurrency={settings.worker_concurrency}",
-        f"--queues={JOBS_QUEUE}",
+        f"--queues={JOBS_QUEUE},{WEBHOOKS_QUEUE}",
         f"--loglevel={settings.log_level}",
         "--without-gossip",
         "--without-mingle",

@@ -8,10 +8,8 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
-
-from common.errors import ServiceUnavailable
 from common.store.job_events import Append, JobEvents
+from worker.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +17,20 @@ log = logging.getLogger(__name__)
 class EventWriter:
     """One thread that appends what all jobs have left."""
 
-    def __init__(self, events: JobEvents) -> None:
+    def __init__(self, events: JobEvents, persistence: Persistence) -> None:
         self._events = events
+        self._persistence = persistence
         self._waiting: list[Append] = []
         self._refused: set[tuple[str, int]] = set()
         self._changed = threading.Condition()
         self._left = 0
         self._written = 0
         self._stopped = threading.Event()
+
+    @property
+    def cap(self) -> int:
+        """How many events a job keeps at least."""
+        return self._events.cap
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="event-writer", daemon=True).start()
@@ -68,14 +72,8 @@ class EventWriter:
 
     def _write(self, batch: list[Append]) -> None:
         merged = _merged(batch)
-        retrying = Retrying(
-            retry=retry_if_exception_type(ServiceUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_when_event_set(self._stopped),
-            reraise=True,
-        )
         try:
-            done = retrying(self._events.append, merged)
+            done = self._persistence.until_done(lambda: self._events.append(merged))
         except Exception:
             log.exception("events could not be written: jobs=%d", len(merged))
             done = [True] * len(merged)

@@ -12,6 +12,7 @@ from common.errors import ServiceUnavailable
 from common.queue import JobQueue
 from common.settings import Settings
 from common.store.maintenance import JobMaintenance
+from common.webhooks.dispatch import Dispatcher
 
 log = logging.getLogger(__name__)
 
@@ -22,17 +23,19 @@ QUIET_LEASES = 1.5
 
 
 class Janitor:
-    """Rescues, promotes, requeues and expires, once a tick."""
+    """Rescues, promotes, requeues and expires jobs, and sends webhooks, once a tick."""
 
     def __init__(
         self,
         maintenance: JobMaintenance,
         queue: JobQueue,
+        webhooks: Dispatcher,
         settings: Settings,
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._maintenance = maintenance
         self._queue = queue
+        self._webhooks = webhooks
         self._settings = settings
         self._tick_seconds = tick_seconds
         self._contact_since: float | None = None
@@ -58,6 +61,7 @@ class Janitor:
         now_ms = self._maintenance.now_ms()
         self._send(self._maintenance.promote_parked(now_ms))
         self._expire_queued(now_ms)
+        self._webhooks.tick(now_ms)
         if self._is_settled():
             self._rescue(now_ms)
             self._requeue_lost(now_ms)

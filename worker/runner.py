@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
+import threading
 import time
 import uuid
-from typing import TypeVar
 
 from common.answers import Answer
 from common.errors import (
@@ -22,12 +22,14 @@ from common.retry_policy import retry_delay_seconds
 from common.settings import Settings
 from common.store import JobStore
 from worker.calling import JobCaller
-from worker.leases import DEADLINE, HANDED_BACK, LOST, LeaseKeeper
+from worker.leases import DEADLINE, HANDED_BACK, RENEWALS_PER_LEASE, LeaseKeeper
 from worker.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+# For so long a stopping worker may still be handed messages: what Celery has asked Redis for is
+# answered after a second at the latest.
+LISTENING_SECONDS = 1.2
 
 
 class JobRunner:
@@ -48,11 +50,18 @@ class JobRunner:
         self._leases = leases
         self._persistence = persistence
         self._settings = settings
+        self._is_stopping = threading.Event()
+
+    def stop_taking(self) -> None:
+        """From now on jobs are left to other workers."""
+        self._is_stopping.set()
 
     def run(self, job_id: str) -> None:
         """Run one attempt, unless the job is not to be had: ended, running, or gone."""
-        token = uuid.uuid4().hex
-        claim = self._persistence.until_done(lambda: self._store.claim(job_id, token))
+        if self._is_stopping.is_set():
+            self._pass_on(job_id)
+            return
+        claim = self._claim(job_id)
         if claim is None:
             log.info("nothing to do: job_id=%s", job_id)
             self._caller.cancel_abandoned(job_id)
@@ -61,6 +70,25 @@ class JobRunner:
         deadline = time.monotonic() + self._remaining_seconds(claim)
         with self._leases.holding(claim, call, deadline):
             self._attempt(claim, call, deadline)
+
+    def _pass_on(self, job_id: str) -> None:
+        """The message was on its way when the signal came: another worker shall have the job."""
+        time.sleep(LISTENING_SECONDS)
+        message = self._queue.message(job_id)
+        if self._persistence.until_done(lambda: self._store.pass_on(job_id, message)):
+            self._queue.send(job_id)
+        log.info("job passed on: job_id=%s", job_id)
+
+    def _claim(self, job_id: str) -> Claim | None:
+        """The claim, known to be fresh: a process that was frozen while it asked asks again, or
+        it would call the provider for a job that another has taken over."""
+        token, message = uuid.uuid4().hex, self._queue.message(job_id)
+        fresh_seconds = self._settings.lease_seconds / RENEWALS_PER_LEASE
+        while True:
+            asked_at = time.monotonic()
+            claim = self._persistence.until_done(lambda: self._store.claim(job_id, token, message))
+            if claim is None or time.monotonic() - asked_at < fresh_seconds:
+                return claim
 
     def _attempt(self, claim: Claim, call: UpstreamCall, deadline: float) -> None:
         try:
@@ -96,8 +124,6 @@ class JobRunner:
                 with contextlib.suppress(ServiceUnavailable):  # then the janitor sends it
                     self._queue.send(claim.job_id)
             log.info("job handed back: job_id=%s attempt=%d", claim.job_id, claim.attempt)
-        elif reason == LOST:
-            self._caller.cancel_abandoned(claim.job_id)
 
     def _on_failure(self, claim: Claim, error: MuninnError, deadline: float) -> None:
         delay_seconds = retry_delay_seconds(
@@ -139,7 +165,7 @@ def _ending_of(answer: Answer) -> Ending:
     response = answer.response
     response_id = response.get("id")
     error = response.get("error")
-    is_failed = response.get("status") == "failed"
+    is_failed = response.get("status") in ("failed", "cancelled")
     return Ending(
         status=JobStatus.FAILED if is_failed else JobStatus.COMPLETED,
         result=answer.body,

@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.leases import HANDED_BACK, LeaseKeeper
 from worker.persistence import Persistence
+from worker.runner import LISTENING_SECONDS, JobRunner
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,14 @@ class Drain:
     Jobs that are not done by then go back to the queue at once, for other workers to run.
     """
 
-    def __init__(self, leases: LeaseKeeper, persistence: Persistence, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        runner: JobRunner,
+        leases: LeaseKeeper,
+        persistence: Persistence,
+        grace_seconds: float,
+    ) -> None:
+        self._runner = runner
         self._leases = leases
         self._persistence = persistence
         self._grace_seconds = grace_seconds
@@ -35,10 +43,12 @@ class Drain:
             self._hurry.set()
             return
         self._started = True
+        self._runner.stop_taking()
         threading.Thread(target=self._run, name="drain", daemon=True).start()
 
     def _run(self) -> None:
-        self._hurry.wait(self._grace_seconds)
+        time.sleep(LISTENING_SECONDS)  # or a job that is handed back might come right back
+        self._hurry.wait(max(0.0, self._grace_seconds - LISTENING_SECONDS))
         give_up_at = time.monotonic() + HAND_BACK_SECONDS
         # To the end of the process: a message that was on its way may still bring a job.
         while not self._persistence.is_given_up:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.headers import ASYNC_ID
+from api.limits import LIMIT, REMAINING, RESET
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {
@@ -25,7 +26,20 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The id of the job whose events are streamed.",
         "schema": {"type": "string"},
     },
+    LIMIT: {
+        "description": "Requests that the key may make in a minute, if that is limited.",
+        "schema": {"type": "integer"},
+    },
+    REMAINING: {
+        "description": "How many of them are left now.",
+        "schema": {"type": "integer"},
+    },
+    RESET: {
+        "description": "When the oldest of them stops counting, such as `12.5s`.",
+        "schema": {"type": "string"},
+    },
 }
 STREAM_HEADERS = (ASYNC_ID,)
 POLL_HEADERS = ("Retry-After", "openai-poll-after-ms")
 SUBMIT_HEADERS = (*POLL_HEADERS, "idempotent-replayed")
+LIMIT_HEADERS = (LIMIT, REMAINING, RESET)

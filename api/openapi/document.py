@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.openapi.answer_headers import HEADERS
+from api.openapi.answer_headers import HEADERS, LIMIT_HEADERS
 from api.openapi.failures import ERRORS, SAY_WHEN_TO_RETRY
 from api.openapi.parameters import PARAMETERS
 from api.openapi.route import JSON, Answer, Route
 from api.openapi.routes import ROUTES, TAGS
+from api.openapi.security import ANY_OF_THEM, FORBIDDEN, SCHEMES, UNAUTHENTICATED
 from common.schemas import ErrorBody
 from common.schemas.json_schema import json_schemas
 
@@ -40,6 +41,7 @@ def build_openapi(version: str) -> dict[str, Any]:
         "paths": _paths(),
         "components": {
             "schemas": json_schemas(_models(), _REF.format(kind="schemas", name="{model}")),
+            "securitySchemes": SCHEMES,
             "parameters": PARAMETERS,
             "headers": HEADERS,
             "responses": {f"Error{status}": _error(status) for status in ERRORS}
@@ -62,6 +64,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "responses": _responses(route),
     }
+    if not route.is_public:
+        operation["security"] = ANY_OF_THEM
     if route.description:
         operation["description"] = route.description
     if route.parameters:
@@ -77,21 +81,27 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {str(status): _answer(answer) for status, answer in route.answers.items()}
-    for status in route.errors:
+    more = LIMIT_HEADERS if route.body else ()
+    responses = {str(status): _answer(answer, more) for status, answer in route.answers.items()}
+    for status in _errors(route):
         responses[str(status)] = _ref("responses", f"Error{status}")
     if route.body:
         responses["default"] = _ref("responses", "ProviderError")
     return responses
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _errors(route: Route) -> list[int]:
+    of_keys = [] if route.is_public else [UNAUTHENTICATED, *([FORBIDDEN] if route.body else [])]
+    return sorted([*route.errors, *of_keys])
+
+
+def _answer(answer: Answer, more: tuple[str, ...] = ()) -> dict[str, Any]:
     described: dict[str, Any] = {
         "description": answer.description,
         "content": _content(answer.content),
     }
-    if answer.headers:
-        described["headers"] = {name: _ref("headers", name) for name in answer.headers}
+    if headers := (*answer.headers, *more):
+        described["headers"] = {name: _ref("headers", name) for name in headers}
     return described
 
 

@@ -1,6 +1,6 @@
 """The routes of the gateway's own job envelope."""
 
-from api.headers import IDEMPOTENCY_KEY, PREFER, RAW_REQUEST, RAW_RESPONSE, RESULT_TTL
+from api.headers import IDEMPOTENCY_KEY, PREFER, RAW_REQUEST, RAW_RESPONSE, RESULT_TTL, WEBHOOK
 from api.openapi.answer_headers import POLL_HEADERS, SUBMIT_HEADERS
 from api.openapi.route import BASE, JSON, JSON_BODY, Answer, Route
 from common.schemas import CreateResponse, DeletedJob, Envelope, EnvelopePage
@@ -15,7 +15,7 @@ ENVELOPE_ROUTES = (
         "jobs",
         "Submit a job",
         {202: Answer("The job, `pending`.", {JSON: Envelope}, headers=SUBMIT_HEADERS)},
-        parameters=(RESULT_TTL, IDEMPOTENCY_KEY, RAW_REQUEST, RAW_RESPONSE),
+        parameters=(RESULT_TTL, IDEMPOTENCY_KEY, WEBHOOK, RAW_REQUEST, RAW_RESPONSE),
         body=CreateResponse,
         errors=(400, 404, 413, 422, 429, 503),
         samples={
@@ -77,5 +77,18 @@ ENVELOPE_ROUTES = (
         parameters=("id",),
         errors=(404, 503),
         samples={"Delete": f"curl -X DELETE {BASE}{PATH}/<id>"},
+    ),
+    Route(
+        "post",
+        f"{PATH}/{{id}}/webhook",
+        "redeliverWebhook",
+        "jobs",
+        "Send a job's webhook once more",
+        {202: Answer("The job; its event is about to be sent.", {JSON: Envelope})},
+        description="For a job that has ended and was submitted with a webhook, delivered or "
+        "given up. The event is the same as before, with the same `webhook-id`.",
+        parameters=("id",),
+        errors=(400, 404, 503),
+        samples={"Send": f"curl -X POST {BASE}{PATH}/<id>/webhook"},
     ),
 )

@@ -11,6 +11,7 @@ OPERATIONS_ROUTES = (
         "operations",
         "Whether the process lives",
         {200: Answer("It does.", {JSON: Health})},
+        is_public=True,
     ),
     Route(
         "get",
@@ -22,6 +23,7 @@ OPERATIONS_ROUTES = (
             200: Answer("They can.", {JSON: Health}),
             503: Answer("The job store cannot be reached.", {JSON: Health}),
         },
+        is_public=True,
     ),
     Route(
         "get",
@@ -30,6 +32,7 @@ OPERATIONS_ROUTES = (
         "operations",
         "What is running",
         {200: Answer("The version.", {JSON: Version})},
+        is_public=True,
     ),
     Route(
         "get",
@@ -38,6 +41,7 @@ OPERATIONS_ROUTES = (
         "operations",
         "This description",
         {200: Answer("OpenAPI 3.1.", {JSON: None})},
+        is_public=True,
     ),
     Route(
         "get",
@@ -46,5 +50,6 @@ OPERATIONS_ROUTES = (
         "operations",
         "This description, for people",
         {200: Answer("A page.", {HTML: None})},
+        is_public=True,
     ),
 )

@@ -12,6 +12,7 @@ from api.headers import (
     RAW_REQUEST,
     RAW_RESPONSE,
     RESULT_TTL,
+    WEBHOOK,
 )
 from api.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 
@@ -70,6 +71,13 @@ CREATE_HEADERS = (
         "long as that is stored. Another body with that key is refused (422).",
         type="string",
         maxLength=LONGEST_IDEMPOTENCY_KEY,
+    ),
+    _header(
+        WEBHOOK,
+        "For jobs: whom to tell of the end, by the name of a configured endpoint or, where one "
+        "allows it, a URL below its own. Events are signed as Standard Webhooks says.",
+        type="string",
+        examples=["billing"],
     ),
     PREFER_HEADER,
     _header(

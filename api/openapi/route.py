@@ -22,7 +22,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. ``errors`` are statuses of ERRORS, ``parameters`` of PARAMETERS."""
+    """One method of one path. ``errors`` are statuses of ERRORS, ``parameters`` of PARAMETERS.
+
+    What is not public needs a key, and one with a body counts as a request of that key.
+    """
 
     method: str
     path: str
@@ -35,3 +38,4 @@ class Route:
     body: type[BaseModel] | None = None
     errors: tuple[int, ...] = ()
     samples: dict[str, str] = field(default_factory=dict)
+    is_public: bool = False

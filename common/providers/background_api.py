@@ -1,7 +1,8 @@
 """A provider with a background mode of its own: what it was asked once can be found again."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import orjson
 
@@ -31,8 +32,10 @@ class BackgroundProvider(Provider, Protocol):
 
     def retrieve(self, upstream_id: str, call: UpstreamCall) -> ProviderAnswer: ...
 
-    def retrieve_stream(self, upstream_id: str, call: UpstreamCall) -> ProviderStream:
-        """All events of a response that was submitted as a stream, from the first."""
+    def retrieve_stream(
+        self, upstream_id: str, call: UpstreamCall, after: int | None = None
+    ) -> ProviderStream:
+        """The events of a response that was submitted as a stream, all or those after a number."""
         ...
 
     def cancel(self, upstream_id: str, call: UpstreamCall) -> None: ...
@@ -52,8 +55,11 @@ class BackgroundApiProvider(ResponsesApiProvider):
     def retrieve(self, upstream_id: str, call: UpstreamCall) -> ProviderAnswer:
         return self._answer(self._send(self._about("GET", upstream_id, "", call)))
 
-    def retrieve_stream(self, upstream_id: str, call: UpstreamCall) -> ProviderStream:
-        return self._events(self._send(self._about("GET", upstream_id, "?stream=true", call)), call)
+    def retrieve_stream(
+        self, upstream_id: str, call: UpstreamCall, after: int | None = None
+    ) -> ProviderStream:
+        query = {"stream": "true"} | ({} if after is None else {"starting_after": str(after)})
+        return self._events(self._send(self._about("GET", upstream_id, "", call, query)), call)
 
     def cancel(self, upstream_id: str, call: UpstreamCall) -> None:
         self._answer(self._send(self._about("POST", upstream_id, "/cancel", call)))
@@ -71,12 +77,21 @@ class BackgroundApiProvider(ResponsesApiProvider):
         return submission
 
     def _about(
-        self, method: str, upstream_id: str, rest: str, call: UpstreamCall
+        self,
+        method: str,
+        upstream_id: str,
+        rest: str,
+        call: UpstreamCall,
+        query: Mapping[str, str] | None = None,
     ) -> UpstreamRequest:
         """A request about a response that was submitted before."""
+        prepared = self._streamed if query else self._whole
+        parts = urlsplit(str(prepared.url))  # a base URL may have a query of its own
+        asked = "&".join(filter(None, [parts.query, urlencode(query or {})]))
+        path = f"{parts.path}/{quote(upstream_id, safe='')}{rest}"
         request = UpstreamRequest(call)
         request.method = method
-        request.url = f"{self._whole.url}/{quote(upstream_id, safe='')}{rest}"
-        request.headers = self._whole.headers
+        request.url = urlunsplit(parts._replace(path=path, query=asked))
+        request.headers = prepared.headers
         request.body = b""
         return request

@@ -58,6 +58,9 @@ _PART_TEXTS: dict[str, tuple[str, str, Event]] = {
     "summary_text": ("text", "response.reasoning_summary_text", {}),
 }
 
+# OpenAI's codes for what a repeated call would not mend begin so.
+_CALLERS_FAULTS = ("invalid_", "image_", "unsupported_", "empty_image")
+
 _WORD = re.compile(r"\s*\S+|\s+")
 
 
@@ -102,7 +105,7 @@ def error_of(event: Event) -> ProviderAnsweredError:
     code = error.get("code")
     kind = error.get("type")
     return ProviderAnsweredError(
-        _status_of(event, code),
+        _status_of(event, code, kind),
         str(error.get("message") or "The provider's stream ended with an error."),
         type=str(kind) if kind and kind != "error" else None,
         code=None if code is None else str(code),
@@ -111,11 +114,14 @@ def error_of(event: Event) -> ProviderAnsweredError:
     )
 
 
-def _status_of(event: Event, code: Any) -> int:
+def _status_of(event: Event, code: Any, kind: Any) -> int:
     status = event.get("status")
     if isinstance(status, int) and 400 <= status <= 599:
         return status
-    return 429 if code == "rate_limit_exceeded" else 502
+    if code == "rate_limit_exceeded":
+        return 429
+    is_callers = kind == "invalid_request_error" or str(code).startswith(_CALLERS_FAULTS)
+    return 400 if is_callers else 502
 
 
 def _response_in(event: Event, items: list[Any]) -> dict[str, Any]:

@@ -110,10 +110,10 @@ class DerivedStream:
 
     def __init__(self, response: dict[str, Any], headers: dict[str, str]) -> None:
         self.headers = headers
-        self._response = response
+        self.response = response
 
     def __iter__(self) -> Iterator[SseEvent | None]:
-        for event in events_of(self._response):
+        for event in events_of(self.response):
             yield SseEvent(event["type"].encode(), orjson.dumps(event))
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from common.running.key_options import add_keys
+
 DESCRIPTION = """\
 Muninn: an async layer for LLM calls that loses no job.
 OpenAI's Responses API in front, Celery workers and Redis behind.
@@ -22,6 +24,7 @@ examples:
   muninn api --host 0.0.0.0 --port 80     one piece alone, for a process manager or a container
   muninn worker --concurrency 200
   muninn config                           the settings in effect, secrets masked
+  muninn keys create --name team-a        a key; from then on every call needs one
 
 Every setting is an environment variable; options are short for some of them and win.
 Exit codes: 0 stopped or done, 1 could not start, 2 a wrong setting or option.
@@ -56,6 +59,10 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         if arguments.command == "config":
             return show_config(environ, arguments.json)
+        if arguments.command == "keys":
+            from common.running.key_commands import manage_keys
+
+            return manage_keys(arguments, environ)
         if arguments.command == "up":
             return up(environ, arguments.workers)
         return become(arguments.command, environ)
@@ -92,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_up(commands)
     _add_pieces(commands)
+    add_keys(commands)
     config = commands.add_parser("config", help="print the settings in effect, secrets masked")
     config.add_argument("--json", action="store_true", help="as one JSON object")
     commands.add_parser("version", help="print the version")

@@ -72,6 +72,21 @@ class DataLock:
         )
 
 
+def is_in_use(directory: Path) -> bool:
+    """Whether a Muninn works on this data directory now."""
+    try:
+        descriptor = os.open(directory / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _pid_in(path: Path) -> int | None:
     try:
         return int(path.read_text("ascii").strip())

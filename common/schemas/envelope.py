@@ -17,6 +17,18 @@ class JobError(Open):
     param: Text | None = doc("The field at fault.")
 
 
+class Webhook(Open):
+    """How telling of the job's end goes."""
+
+    endpoint: Text = Field(description="Whom: an endpoint's name, or a URL.")
+    status: Literal["pending", "delivered", "given_up"] = Field(description="Where it stands.")
+    attempts: Int = Field(description="How often it was tried.")
+    last_status_code: Int | None = doc("The HTTP status that the receiver answered last.")
+    last_error: Text | None = doc("Why that was no success.", "timeout", "private_address")
+    next_attempt_at: Text | None = doc("When it will be tried (again).")
+    delivered_at: Text | None = doc("When the receiver took it.")
+
+
 class Envelope(Open):
     """A job. A submit answers its first three fields, a list all but ``result``."""
 
@@ -38,6 +50,7 @@ class Envelope(Open):
     status_code: Int | None = doc("The HTTP status that the same call would have had inline.")
     result: Response | None = doc("The provider's answer.")
     error: JobError | None = doc("Why it failed.")
+    webhook: Webhook | None = doc("How telling of its end goes, if it was asked for.")
 
 
 class EnvelopePage(Open):

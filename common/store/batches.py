@@ -32,6 +32,7 @@ class Batch:
     created_at_ms: int
     items: list[BatchItem]
     ended_at_ms: int | None = None
+    webhook: str | None = None
 
 
 class BatchStore:
@@ -50,6 +51,8 @@ class BatchStore:
             "items": orjson.dumps([[item.custom_id, item.job_id] for item in batch.items]),
             "remaining": len(batch.items),
         }
+        if batch.webhook is not None:
+            fields["webhook"] = batch.webhook
         with store_errors():
             pipe = self._store.client.pipeline()
             pipe.hset(key, mapping=fields)
@@ -58,10 +61,10 @@ class BatchStore:
 
     def get(self, batch_id: str) -> Batch | None:
         """A batch by its id."""
-        names = ["owner", "created_at", "items", "ended_at"]
+        names = ["owner", "created_at", "items", "ended_at", "webhook"]
         with store_errors():
             values = self._store.client.hmget(self._store.keys.batch(batch_id), names)
-        owner, created_at, items, ended_at = values
+        owner, created_at, items, ended_at, webhook = values
         if not (isinstance(owner, bytes) and created_at and items):
             return None
         return Batch(
@@ -70,6 +73,7 @@ class BatchStore:
             created_at_ms=int(created_at),
             items=[BatchItem(*item) for item in orjson.loads(items)],
             ended_at_ms=int(ended_at) if ended_at else None,
+            webhook=webhook.decode() if isinstance(webhook, bytes) else None,
         )
 
     def jobs(self, items: Iterable[BatchItem]) -> list[JobRecord | None]:

@@ -59,4 +59,5 @@ class LateCluster:
 
 
 def is_cluster(client: Any) -> bool:
+    """Whether the client is one of a Redis Cluster."""
     return isinstance(client, LateCluster | RedisCluster)

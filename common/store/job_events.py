@@ -40,8 +40,8 @@ class Append:
 class JobEvents:
     """Reads and writes the events of all jobs.
 
-    ``cap`` is how many events a job keeps, roughly; ``alias_seconds`` how long a provider's id
-    that is known before the end leads to its job.
+    ``cap`` is how many events a job keeps at least, and hardly more; ``alias_seconds`` how long a
+    provider's id that is known before the end leads to its job.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class JobEvents:
     ) -> None:
         self._store = store
         self._readers = readers
-        self._cap = cap
+        self.cap = cap
         self._alias_seconds = alias_seconds
 
     def append(self, batch: Sequence[Append]) -> list[bool]:
@@ -67,7 +67,7 @@ class JobEvents:
 
     def _arguments(self, append: Append) -> list[Argument]:
         claim = append.claim
-        arguments: list[Argument] = [claim.job_id, claim.attempt, self._cap]
+        arguments: list[Argument] = [claim.job_id, claim.attempt, self.cap]
         arguments += [append.partial, append.response_id]
         for stored in append.events:
             if stored.event is not None:
@@ -77,10 +77,9 @@ class JobEvents:
     def read(self, job_id: str, after: int, block_seconds: float) -> list[StoredEvent]:
         """Events after a sequence number, waiting for the first for at most ``block_seconds``."""
         key = self._store.keys.events(job_id)
+        block_ms = max(1, int(block_seconds * 1000))  # 0 would be for ever
         with store_errors():
-            found = self._readers.xread(
-                {key: f"0-{max(after, 0)}"}, count=500, block=int(block_seconds * 1000)
-            )
+            found = self._readers.xread({key: f"0-{max(after, 0)}"}, count=500, block=block_ms)
         return [_stored(entry_id, fields) for entry_id, fields in _entries(found)]
 
 

@@ -29,6 +29,7 @@ class StoreLimits:
     keep_input_bytes: int = 65_536
     max_memory_bytes: int = 0
     longest_life_ms: int = 9 * 24 * 3_600_000
+    queue_deadline_ms: int = 24 * 3_600_000
 
 
 class JobStore:
@@ -58,10 +59,11 @@ class JobStore:
             message,
             self.limits.max_queued_jobs,
             self._clock.in_ms(SOCKET_TIMEOUT_SECONDS),
-            self.keys.owned(job.owner, self.keys.partition_of(job.id)),
+            *self._lists_of(job),
             self.limits.longest_life_ms,
             *new_job_fields(job),
             *self._batch_field(job),
+            *self._bound_fields(job),
         ]
         with store_errors():
             self._pressure.check()
@@ -72,6 +74,17 @@ class JobStore:
             raise
         self._clock.learn(now_ms)
         return self._was_created(outcome, known, job)
+
+    def _lists_of(self, job: NewJob) -> tuple[str, str]:
+        partition = self.keys.partition_of(job.id)
+        all_owned = self.keys.all_owned(partition) if job.owner else ""
+        return self.keys.owned(job.owner, partition), all_owned
+
+    def _bound_fields(self, job: NewJob) -> list[Argument]:
+        if job.max_running is None:
+            return []
+        peers = self.keys.peers(job.owner, self.keys.partition_of(job.id))
+        return ["max_running", job.max_running, "peers", peers]
 
     def _batch_field(self, job: NewJob) -> list[Argument]:
         return ["batch", self.keys.batch(job.batch_id)] if job.batch_id else []
@@ -131,12 +144,16 @@ class JobStore:
             value = self.client.hget(self.keys.job(job_id), "request")
         return value if isinstance(value, bytes) else None
 
-    def claim(self, job_id: str, token: str) -> Claim | None:
+    def claim(self, job_id: str, token: str, message: bytes = b"") -> Claim | None:
         """Take a queued job for a new attempt, or None when it is not to be had.
 
-        ``token`` makes asking twice harmless; it is new for each message received.
+        ``token`` makes asking twice harmless; it is new for each message received. A job whose key
+        runs as many as it may is not to be had either: it is parked, and queued with ``message``
+        (see ``JobQueue.message``) when its turn comes.
         """
-        args: list[Argument] = [job_id, token, self.limits.lease_ms]
+        limits = self.limits
+        args: list[Argument] = [job_id, token, limits.lease_ms, message]
+        args += [limits.queue_deadline_ms, limits.longest_life_ms]
         claimed = self.scripts.run("claim", self.keys.of_script(job_id), args)
         return claim_of(job_id, *claimed) if claimed else None
 
@@ -195,6 +212,11 @@ class JobStore:
         if error is not None:
             args += ["failures", claim.failures + 1, "error", orjson.dumps(error)]
         return bool(self.scripts.run("release", self.keys.of_script(claim.job_id), args))
+
+    def pass_on(self, job_id: str, message: bytes) -> bool:
+        """A new message for a waiting job whose old one is not acted on; False if it waits not."""
+        args: list[Argument] = [job_id, "queued", "inf", message]
+        return bool(self.scripts.run("requeue", self.keys.of_script(job_id), args) == b"requeued")
 
     def heartbeat(self, held: Sequence[tuple[str, int]], *, renew: bool) -> set[str]:
         """Renew the leases of these (job id, attempt), or only look; the ids that are lost.

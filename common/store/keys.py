@@ -9,6 +9,9 @@ PREFIX = "muninn"
 # Stands for the owner of jobs that were made without a key.
 ANYONE = "-"
 ENDED_CHANNEL = "muninn:ended"
+VIRTUAL_KEYS = "muninn:virtual-keys"
+# In front of what counts the requests of a key.
+LIMITS_PREFIX = "muninn:limits"
 
 # Celery's queues, each a list of its name where the broker is a Redis.
 JOBS_QUEUE = "muninn.jobs"
@@ -40,9 +43,18 @@ class Keys:
         """The jobs of an owner, by the time they were created (ms)."""
         return f"{PREFIX}:{{{partition}}}:owner:{owner or ANYONE}"
 
+    def all_owned(self, partition: int) -> str:
+        """The jobs of all owners but ANYONE."""
+        return self.index("owned", partition)
+
+    def peers(self, owner: str, partition: int) -> str:
+        """The jobs of an owner that run now, where there is a bound on them."""
+        return f"{self.owned(owner, partition)}:running"
+
     def batch(self, batch_id: str) -> str:
-        """The record of a batch; its jobs are in the same partition."""
-        return f"{PREFIX}:{{{self.partition_of(batch_id)}}}:batch:{batch_id}"
+        """The record of a batch. Named as a job's is, so that its webhook is delivered by the same
+        scripts; its jobs are in the same partition."""
+        return self.job(batch_id)
 
     def alias(self, response_id: str) -> str:
         """Leads from the provider's response id to the job."""

@@ -1,7 +1,6 @@
-"""Lists the jobs of an owner, newest first, page by page."""
+"""Lists the jobs of an owner, or of all, newest first, page by page."""
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,25 +29,31 @@ class Page:
 
 def list_jobs(
     store: JobStore,
-    owner: str,
+    owner: str | None,
     *,
     limit: int,
     cursor: str | None = None,
     matches: Callable[[JobRecord], bool] = lambda job: True,
 ) -> Page:
-    """The owner's jobs after the cursor that match. Raises InvalidValue for a bad cursor."""
+    """The owner's jobs after the cursor that match, or those of all when there is no owner.
+
+    Raises InvalidValue for a bad cursor.
+    """
     found: list[JobRecord] = []
-    start = _decode(cursor) if cursor else None
-    for seen, (place, job) in enumerate(_jobs_after(store, owner, start), 1):
+    last = _decode(cursor) if cursor is not None else None
+    for seen, (place, job) in enumerate(_jobs_after(store, owner, last)):
+        if last is not None and seen == LOOKS_AT:
+            return Page(found, _encode(last))
         if job is not None and matches(job):
+            if last is not None and len(found) == limit:
+                return Page(found, _encode(last))
             found.append(job)
-        if len(found) == limit or seen == LOOKS_AT:
-            return Page(found, _encode(place))
+        last = place
     return Page(found, None)
 
 
 def _jobs_after(
-    store: JobStore, owner: str, place: Place | None
+    store: JobStore, owner: str | None, place: Place | None
 ) -> Iterator[tuple[Place, JobRecord | None]]:
     while True:
         places = _places_after(store, owner, place)
@@ -60,14 +65,21 @@ def _jobs_after(
         place = places[-1]
 
 
-def _places_after(store: JobStore, owner: str, place: Place | None) -> list[Place]:
+def _lists_of(store: JobStore, owner: str | None, partition: int) -> list[str]:
+    """The keys of the lists that hold the jobs of an owner, or of all."""
+    if owner is not None:
+        return [store.keys.owned(owner, partition)]
+    return [store.keys.all_owned(partition), store.keys.owned("", partition)]
+
+
+def _places_after(store: JobStore, owner: str | None, place: Place | None) -> list[Place]:
     """The next places in every partition, merged."""
     highest = "+inf" if place is None else str(place[0])
     found: list[Place] = []
     with store_errors():
         for partition in range(store.keys.partitions):
-            key = store.keys.owned(owner, partition)
-            found += _page_of(store, key, highest, place)
+            for key in _lists_of(store, owner, partition):
+                found += _page_of(store, key, highest, place)
     return sorted(found, reverse=True)[:BATCH]
 
 
@@ -99,12 +111,12 @@ def read_summaries(store: JobStore, job_ids: list[str]) -> list[JobRecord | None
     return [summary_of(*pair) for pair in zip(job_ids, answers, strict=True)]
 
 
-def _forget(store: JobStore, owner: str, gone: list[str]) -> None:
+def _forget(store: JobStore, owner: str | None, gone: list[str]) -> None:
     """Jobs that have expired or were deleted leave the list when it is read."""
     with store_errors():
         for job_id in gone:
-            key = store.keys.owned(owner, store.keys.partition_of(job_id))
-            store.client.zrem(key, job_id)
+            for key in _lists_of(store, owner, store.keys.partition_of(job_id)):
+                store.client.zrem(key, job_id)
 
 
 def _encode(place: Place) -> str:
@@ -114,6 +126,8 @@ def _encode(place: Place) -> str:
 def _decode(cursor: str) -> Place:
     try:
         created_at, _, job_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("/")
-        return int(created_at), job_id
-    except (ValueError, binascii.Error):
+        if not (job_id and created_at.isascii() and created_at.isdecimal()):
+            raise ValueError
+        return int(created_at[:15]), job_id
+    except ValueError:  # a bad encoding is one as well
         raise InvalidValue("after is not a cursor of this list.", param="after") from None

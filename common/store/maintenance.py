@@ -46,7 +46,7 @@ class JobMaintenance:
         error = _stored(WorkerLost("The workers that ran this job were lost."))
         keep = self._store.limits.keep_input_bytes
         outcomes = {}
-        for job_id in self._due("running", now_ms):
+        for job_id in due_jobs(self._store, "running", now_ms):
             args = [job_id, self._message(job_id), max_attempts, error, keep]
             outcomes[job_id] = self._run("rescue", job_id, args)
         return {job_id: was for job_id, was in outcomes.items() if was in ("requeued", "failed")}
@@ -67,7 +67,7 @@ class JobMaintenance:
         keep = self._store.limits.keep_input_bytes
         return [
             job_id
-            for job_id in self._due("queued", enqueued_before_ms)
+            for job_id in due_jobs(self._store, "queued", enqueued_before_ms)
             if self._run("expire", job_id, [job_id, error, keep, enqueued_before_ms]) == "failed"
         ]
 
@@ -93,23 +93,24 @@ class JobMaintenance:
     def _requeue(self, index: str, before_ms: int) -> list[str]:
         return [
             job_id
-            for job_id in self._due(index, before_ms)
+            for job_id in due_jobs(self._store, index, before_ms)
             if self._run("requeue", job_id, [job_id, index, before_ms, self._message(job_id)])
             == "requeued"
         ]
 
-    def _due(self, index: str, before_ms: int) -> list[str]:
-        with store_errors():
-            pipe = self._client.pipeline(transaction=False)
-            for partition in range(self._store.keys.partitions):
-                key = self._store.keys.index(index, partition)
-                pipe.zrangebyscore(key, "-inf", before_ms, start=0, num=BATCH)
-            found: list[list[bytes]] = pipe.execute()
-        return [job_id.decode() for ids in found for job_id in ids]
-
     def _run(self, script: str, job_id: str, args: list[Any]) -> str:
         outcome: bytes = self._store.scripts.run(script, self._store.keys.of_script(job_id), args)
         return outcome.decode()
+
+
+def due_jobs(store: JobStore, index: str, before_ms: int) -> list[str]:
+    """The jobs of an index up to a time, the earliest first; so many of each partition."""
+    with store_errors():
+        pipe = store.client.pipeline(transaction=False)
+        for partition in range(store.keys.partitions):
+            pipe.zrangebyscore(store.keys.index(index, partition), "-inf", before_ms, 0, BATCH)
+        found: list[list[bytes]] = pipe.execute()
+    return [job_id.decode() for ids in found for job_id in ids]
 
 
 def _stored(error: MuninnError) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from common.jobs import Claim, JobRecord, JobStatus, NewJob
+from common.jobs import Claim, Delivery, DeliveryState, JobRecord, JobStatus, NewJob
 
 FIELDS = [
     "status",
@@ -21,7 +21,17 @@ FIELDS = [
     "result",
     "streamed",
     "partial",
+    "sequence",
+    "overtaken",
+    "webhook",
+    "webhook_state",
+    "webhook_attempts",
+    "webhook_status",
+    "webhook_error",
+    "webhook_next_at",
+    "webhook_delivered_at",
 ]
+_BEFORE_WEBHOOK = FIELDS.index("webhook")
 
 # All but the answer, which may be long.
 SUMMARY_FIELDS = [field for field in FIELDS if field not in ("result", "partial")]
@@ -40,13 +50,15 @@ def new_job_fields(job: NewJob) -> list[str | bytes | int]:
         "submission": job.submission,
         "streamed": int(job.streamed),
     }
+    if job.webhook is not None:
+        fields["webhook"] = job.webhook
     return [part for item in fields.items() for part in item]
 
 
 def record_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
     """The record out of the values of FIELDS; None when there is none."""
-    status, owner, shape, attempt, created_at, *rest = values
-    *times, error, response_id, result, streamed, partial = rest
+    status, owner, shape, attempt, created_at, *rest = values[:_BEFORE_WEBHOOK]
+    *times, error, response_id, result, streamed, partial, sequence, overtaken = rest
     if status is None or owner is None or shape is None:
         return None
     started_at, completed_at, expires_at, next_attempt_at = map(_int, times)
@@ -66,7 +78,32 @@ def record_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
         result=result,
         streamed=streamed == b"1",
         partial=partial,
+        last_sequence=_int(sequence),
+        is_overtaken=overtaken is not None,
+        delivery=_delivery_of(values[_BEFORE_WEBHOOK:]),
     )
+
+
+def _delivery_of(values: Sequence[bytes | None]) -> Delivery | None:
+    target, state, attempts, status, error, next_at, delivered_at = values
+    if target is None:
+        return None
+    return Delivery(
+        target=target.decode(),
+        state=_SETTLED.get(state, DeliveryState.PENDING),
+        attempts=_int(attempts) or 0,
+        last_status=_int(status or None),
+        last_error=error.decode() if error else None,
+        next_attempt_at_ms=_int(next_at),
+        delivered_at_ms=_int(delivered_at),
+    )
+
+
+# Who has a pending one in hand is the scripts' own business.
+_SETTLED: dict[bytes | None, DeliveryState] = {
+    b"delivered": DeliveryState.DELIVERED,
+    b"given_up": DeliveryState.GIVEN_UP,
+}
 
 
 def summary_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from common.errors import ServiceUnavailable
 from common.store.cluster import is_cluster
@@ -29,11 +29,19 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except STORE_ERRORS as error:
-        # The text of a redis-py error may hold an address, never a password.
-        log.warning("job store unavailable: %s", type(error).__name__)
+        _log(error)
         raise ServiceUnavailable(
             "The job store cannot be reached.", retry_after_seconds=RETRY_AFTER_SECONDS
         ) from error
+
+
+def _log(error: Exception) -> None:
+    """The text of a redis-py error may hold an address, never a password."""
+    if type(error) is ResponseError:
+        # It was there and refused: out of disk, say, or a bug of ours. Not just an outage.
+        log.error("job store refused a command: %s", error)
+    else:
+        log.warning("job store unavailable: %s", type(error).__name__)
 
 
 class Scripts:

@@ -6,6 +6,8 @@ _NAT64 = ip_network("64:ff9b::/96")
 # All of IPv6 that is given out to the internet.
 _GLOBAL_UNICAST = ip_network("2000::/3")
 
+# Set aside for protocols: 192.0.0.192 is a cloud's metadata, and Pythons differ on the rest.
+_SET_ASIDE = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
 # Global by the registries, and yet answered by the machine's own cloud: Azure's host agent.
 _OF_THE_PLATFORM = frozenset({IPv4Address("168.63.129.16")})
 
@@ -30,7 +32,8 @@ def is_public(text: str) -> bool:
 
 
 def _is_public_v4(address: IPv4Address) -> bool:
-    return _is_global(address) and address not in _OF_THE_PLATFORM
+    is_set_aside = any(address in network for network in _SET_ASIDE)
+    return _is_global(address) and not is_set_aside and address not in _OF_THE_PLATFORM
 
 
 def _is_global(address: IPv4Address | IPv6Address) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tenacity import wait_exponential_jitter
+from tenacity import wait_exponential, wait_random
 
 from common.retry_policy import attempt_state
 
@@ -22,10 +22,6 @@ class Backoff:
         """The pause after so many attempts; None when there shall be no more."""
         if attempts >= self.max_attempts:
             return None
-        pause = wait_exponential_jitter(
-            initial=self.first_delay_seconds,
-            exp_base=EACH_TIMES,
-            max=LONGEST_DELAY_SECONDS,
-            jitter=self.first_delay_seconds,
-        )
-        return pause(attempt_state(attempts))
+        first = self.first_delay_seconds
+        grown = wait_exponential(first, max=LONGEST_DELAY_SECONDS, exp_base=EACH_TIMES)
+        return (grown + wait_random(0, first))(attempt_state(attempts))

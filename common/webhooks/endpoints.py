@@ -26,10 +26,6 @@ class Endpoints:
     def __init__(self, rows: Mapping[str, WebhookRow]) -> None:
         self._rows = rows
 
-    @property
-    def are_configured(self) -> bool:
-        return bool(self._rows)
-
     def check(self, target: str, param: str) -> None:
         """Raise InvalidValue, naming ``param``, for a target that events may not go to."""
         if self.find(target) is not None:

@@ -7,6 +7,7 @@ import orjson
 from standardwebhooks import Webhook
 
 from common.jobs import JobRecord
+from common.store.batches import Batch
 from common.webhooks.endpoints import Endpoint
 
 # What a response's own status may be told as; any other is told by the status of its job.
@@ -31,10 +32,24 @@ def event_of(record: JobRecord) -> bytes:
     )
 
 
+def batch_event_of(batch: Batch) -> bytes:
+    """The body that tells of the end of a batch's last job."""
+    return orjson.dumps(
+        {
+            "id": event_id(batch.id),
+            "object": "event",
+            "created_at": (batch.ended_at_ms or 0) // 1000,
+            "type": "batch.completed",
+            "data": {"id": batch.id},
+        }
+    )
+
+
 def _ending(record: JobRecord) -> str:
     response: Any = orjson.loads(record.result) if record.result else {}
     status = response.get("status") if isinstance(response, dict) else None
-    return status if status in _TOLD else record.status.value
+    is_told = isinstance(status, str) and status in _TOLD
+    return str(status) if is_told else record.status.value
 
 
 def signed_headers(

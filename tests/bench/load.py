@@ -19,10 +19,9 @@ Bodies = list[bytes]
 
 @dataclass
 class Tally:
-    """What came of one run. ``rate`` counts what was answered before the time was up."""
+    """What came of one run. ``rate`` is over all of it, until the last answer was there."""
 
     answered: int = 0
-    in_time: int = 0
     errors: int = 0
     events: int = 0
     seconds: float = 0.0
@@ -32,7 +31,7 @@ class Tally:
 
     @property
     def rate(self) -> float:
-        return self.in_time / self.seconds if self.seconds else 0.0
+        return self.answered / self.seconds if self.seconds else 0.0
 
 
 class _Caller(Line):
@@ -42,6 +41,7 @@ class _Caller(Line):
         super().__init__(socket.create_connection(("127.0.0.1", port), timeout=30), poll)
         self.answer = AnswerReader(keeps_body)
         self.sent_at = 0.0
+        self.is_waiting = False
 
 
 class LoadGenerator:
@@ -79,13 +79,17 @@ class LoadGenerator:
         run.began = time.perf_counter()
         run.until = run.began + seconds if seconds else float("inf")
         run.left = total or 10**12
-        run.go(list(self._callers.values()), start_over_seconds)
+        run.go(start_over_seconds)
         return run.tally
 
     def _open(self) -> "_Caller":
         caller = _Caller(self._port, self._poll, self._keeps_bodies)
         self._callers[caller.fd] = caller
         return caller
+
+    def callers(self) -> list["_Caller"]:
+        """All connections, as they are now."""
+        return list(self._callers.values())
 
     def replace(self, caller: "_Caller") -> "_Caller":
         """A new connection for one that broke."""
@@ -111,7 +115,8 @@ class _Run:
         self._next_request = next_request
         self._busy = 0
 
-    def go(self, callers: list[_Caller], start_over_seconds: float) -> None:
+    def go(self, start_over_seconds: float) -> None:
+        callers = self._generator.callers()
         step = start_over_seconds / len(callers)
         starts = [(self.began + number * step, each) for number, each in enumerate(callers)]
         starts.reverse()
@@ -124,10 +129,14 @@ class _Run:
                 heard_at = time.perf_counter()
                 self._serve(caller, event)
             if time.perf_counter() - heard_at > PATIENCE_SECONDS:
-                self.tally.errors += self._busy
-                break
-        now = time.perf_counter()
-        self.tally.seconds = min(now, self.until) - self.began
+                self._give_up()
+        self.tally.seconds = time.perf_counter() - self.began
+
+    def _give_up(self) -> None:
+        for caller in [each for each in self._generator.callers() if each.is_waiting]:
+            self._generator.replace(caller)
+        self.tally.errors += self._busy
+        self._busy = 0
 
     def _serve(self, caller: _Caller, event: int) -> None:
         if event & select.EPOLLOUT:
@@ -146,7 +155,7 @@ class _Run:
             return
         self.left -= 1
         self._busy += 1
-        caller.sent_at = now
+        caller.sent_at, caller.is_waiting = now, True
         caller.send(self._next_request())
 
     def _read(self, caller: _Caller, data: bytes) -> None:
@@ -164,19 +173,19 @@ class _Run:
         now = time.perf_counter()
         tally = self.tally
         self._busy -= 1
+        caller.is_waiting = False
         tally.events += answer.events
         tally.latencies.append(now - caller.sent_at)
         if answer.status != 200:
             tally.errors += 1
             return
         tally.answered += 1
-        tally.in_time += now <= self.until
         if answer.body:
             tally.bodies.append(answer.body)
 
     def _broken(self, caller: _Caller) -> None:
         fresh = self._generator.replace(caller)
-        if caller.sent_at:
+        if caller.is_waiting:
             self.tally.errors += 1
             self._busy -= 1
             self._send(fresh)

@@ -12,6 +12,7 @@ AFTER_SECONDS = 1.0
 # A worker that lost the store tries again this much later at most, and a little is for its work.
 RECONNECT_SECONDS = 3.0
 JANITOR_QUIET_LEASES = 1.5
+FREEZES = (plan.PAUSE_WORKER, plan.FREEZE_WORKER)
 FATAL = (plan.KILL_WORKER, plan.TERM_WORKER)
 
 
@@ -28,12 +29,22 @@ class Recovery:
 def is_explained(call: Call, earlier: list[Call], faults: list[Fault]) -> bool:
     """Whether something happened to the worker of an earlier call while it held the job.
 
-    A first call that the provider answered with a failure that may pass explains the next too.
+    A first call that the provider answered with a failure that may pass explains the next too; so
+    does a worker that froze between its claim and its call and did not know yet that it was late.
     """
-    return any(
+    return _had_frozen(call, faults) or any(
         before.outcome.startswith("answered 5") or _was_hit(before, faults)
         for before in earlier
         if before.started <= call.started
+    )
+
+
+def _had_frozen(call: Call, faults: list[Fault]) -> bool:
+    return any(
+        fault.target == call.worker
+        and fault.kind in FREEZES
+        and 0.0 <= call.started - fault.ended <= BEFORE_SECONDS
+        for fault in faults
     )
 
 

@@ -1,7 +1,5 @@
 """The chaos suite's short form: one of each fault, a few seconds of jobs, every promise kept."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.chaos.judge import Verdict

@@ -87,7 +87,7 @@ def test_a_submit_repeated_after_a_timeout_makes_no_second_call(v1, muninn, upst
     )
     with socket.create_connection((HOST, muninn.port)) as impatient:
         impatient.sendall(head.encode() + body)
-    upstream.wait_for_requests(1)
+        upstream.wait_for_requests(1)  # and it leaves without an answer
     repeated = submit(v1, key)
     assert repeated.headers[REPLAYED] == "true"
     requests.post(f"{v1}/responses/{repeated.json()['id']}/cancel", timeout=10)

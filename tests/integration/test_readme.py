@@ -40,7 +40,7 @@ def lines_of(block: Block) -> list[str]:
 
 
 def starts_with_make(line: str) -> bool:
-    return "make" in [word for word in shlex.split(line) if "=" not in word][:1]
+    return re.match(r"(\w+=\S+ )*make\b", line) is not None
 
 
 def way_of(block: Block) -> str:
@@ -87,6 +87,14 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         yield process
     finally:
         process.stop(WAIT_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def _its_log(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What it said, beside the report of a test that failed."""
+    yield
+    if "up" in request.fixturenames:
+        print(request.getfixturevalue("up").log_text())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """``Prefer: wait=N``: woken by the store, whatever happens to the way there."""
 
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -46,6 +45,11 @@ class Stage:
         assert self.store.finish(claim, ending)
         return time.monotonic()
 
+    def looks(self) -> int:
+        """How often the server was asked for a record."""
+        stats = self.store.client.info("commandstats")
+        return int(stats.get("cmdstat_hmget", {}).get("calls", 0))
+
     def listeners(self) -> int:
         return self.store.client.pubsub_numsub(ENDED_CHANNEL)[0][1]
 
@@ -71,14 +75,9 @@ def wait_for(stage, job_id, seconds=30) -> tuple[requests.Response, float]:
 
 def waiting(stage, pool, job_id) -> "Future[tuple[requests.Response, float]]":
     """A poll that waits by now, and hears what the store says."""
-    begun = threading.Event()
-
-    def run():
-        begun.set()
-        return wait_for(stage, job_id)
-
-    future = pool.submit(run)
-    begun.wait()
+    before = stage.looks()
+    future = pool.submit(wait_for, stage, job_id)
+    wait_until(lambda: stage.looks() >= before + 2, "the front has found it and looked again")
     wait_until(stage.listeners, "the front listens")
     return future
 

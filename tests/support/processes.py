@@ -19,6 +19,11 @@ from tests.support.waiting import wait_until
 HOST = "127.0.0.1"
 
 
+def binary() -> str:
+    """The server's program, which is also a sentinel when told so."""
+    return str(get_binary_path())
+
+
 def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
@@ -90,7 +95,7 @@ class StoreServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         arguments = f"--bind {HOST} --port {self.port} --dir {self.folder} --appendonly yes"
         defaults = [*arguments.split(), "--appendfsync", "always", "--save", ""]
-        argv = [str(get_binary_path()), *defaults, *self.options]
+        argv = [binary(), *defaults, *self.options]
         process = Process("store", argv, self.folder / "store.log")
         wait_until(self._answers, "the store answers")
         return process

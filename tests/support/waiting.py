@@ -7,9 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def wait_until(
-    condition: Callable[[], Value], what: str, timeout_seconds: float = 30.0
-) -> Value:
+def wait_until(condition: Callable[[], Value], what: str, timeout_seconds: float = 30.0) -> Value:
     """The first true value of the condition; AssertionError saying what did not happen."""
     deadline = time.monotonic() + timeout_seconds
     while True:

@@ -6,7 +6,15 @@ from typing import Any
 from tests.chaos.clients import Accepted
 from tests.chaos.faults import Fault
 from tests.chaos.judge import Evidence, judge
-from tests.chaos.plan import CUT_WORKER, KILL_STORE, KILL_WORKER, WHOLE, JobSpec, random_plan
+from tests.chaos.plan import (
+    CUT_WORKER,
+    KILL_STORE,
+    KILL_WORKER,
+    PAUSE_WORKER,
+    WHOLE,
+    JobSpec,
+    random_plan,
+)
 from tests.chaos.provider import Call
 
 KILL = Fault(KILL_WORKER, "w0", 10.0, 10.0)
@@ -58,6 +66,13 @@ def test_a_second_call_without_a_fault_is_unexplained() -> None:
 def test_a_fault_of_another_worker_explains_nothing() -> None:
     found = violations(CUT_SHORT, AGAIN, faults=[Fault(CUT_WORKER, "w1", 9.0, 11.0)])
     assert "unexplained" in found[0]
+
+
+def test_a_worker_that_froze_between_claim_and_call_explains_its_late_call() -> None:
+    frozen = Fault(PAUSE_WORKER, "w1", 10.0, 13.8)
+    answered = call(1, "w0", 12.0, 13.0, "answered")
+    assert violations(answered, AGAIN, faults=[frozen]) == []
+    assert violations(answered, AGAIN, faults=[]) != []
 
 
 def test_an_answer_in_hand_while_the_store_is_away_can_still_be_lost_by_a_kill() -> None:

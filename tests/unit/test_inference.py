@@ -29,7 +29,7 @@ def test_the_provider_gets_its_own_model_name_and_all_else_untouched():
 @pytest.mark.parametrize("field", ["stream", "background", "fallbacks", "stream_options"])
 def test_what_is_meant_for_the_gateway_does_not_pass(field):
     provider = FakeProvider()
-    created(provider, {"model": "m", "input": "x", field: True})
+    created(provider, {"model": "m", "input": "x", field: [] if field == "fallbacks" else True})
     assert provider.requests[0].body == {"model": "m", "input": "x"}
 
 

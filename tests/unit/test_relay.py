@@ -131,3 +131,14 @@ def test_leaving_half_way_closes_the_upstream_call():
     next(events)
     events.close()
     assert stream.closed
+
+
+def test_times_with_fractions_are_whole_in_events_too():
+    (value, _) = values_of(event("response.created", response={"created_at": 12.5}), DONE)
+    assert value["response"] == {"created_at": 12}
+
+
+def test_an_event_that_is_about_no_item_is_given_none():
+    (value, _) = values_of(event("response.new_kind", x=1), DONE)
+    assert "item_id" not in value
+    assert "output_index" not in value

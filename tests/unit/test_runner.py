@@ -40,7 +40,7 @@ class Bench:
         self.runner = self.runner_on(store)
 
     def runner_on(self, store):
-        writer = EventWriter(self.services.events)
+        writer = EventWriter(self.services.events, self.persistence)
         caller = JobCaller(store, inference_on(self.provider), writer, self.persistence)
         return JobRunner(
             store, self.services.queue, caller, self.leases, self.persistence, self.settings
@@ -96,11 +96,17 @@ def test_the_options_of_the_submit_hold_for_the_job(store):
     assert "raw_request" in orjson.loads(record.result)["extra_fields"]
 
 
-@pytest.mark.parametrize("status", ["incomplete", "cancelled"])
+@pytest.mark.parametrize("status", ["incomplete", "completed"])
 def test_any_answer_but_a_failed_one_completes_the_job(store, status):
     record = Bench(store, RESPONSE | {"status": status}).run()
     assert record.status is JobStatus.COMPLETED
     assert orjson.loads(record.result)["status"] == status
+
+
+def test_an_answer_that_was_cancelled_at_the_provider_fails_the_job(store):
+    record = Bench(store, RESPONSE | {"status": "cancelled"}).run()
+    assert record.status is JobStatus.FAILED
+    assert orjson.loads(record.result)["status"] == "cancelled"
 
 
 def test_an_answer_that_failed_fails_the_job_and_is_kept(store):
@@ -258,3 +264,20 @@ def test_a_worker_that_has_to_go_gives_up_writing(store):
     with pytest.raises(ServiceUnavailable):
         runner.run(JOB_ID)
     assert store.get(JOB_ID).status is JobStatus.IN_PROGRESS
+
+
+def test_a_worker_that_was_frozen_while_it_claimed_asks_again_and_leaves_what_it_lost(store):
+    bench = Bench(store, lease_seconds=0.03)
+    bench.submit()
+    claim = store.claim
+
+    def frozen_after_the_claim(*asked):
+        store.claim = claim
+        assert claim(*asked) is not None
+        store.cancel(JOB_ID)  # what happens meanwhile
+        time.sleep(0.02)  # longer than a third of the lease
+        return claim
+
+    store.claim = frozen_after_the_claim
+    bench.runner.run(JOB_ID)
+    assert bench.provider.requests == []

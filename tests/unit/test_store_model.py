@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 
 import fakeredis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,6 +25,10 @@ FAR_MS = 10**12
 INDEXES = ("queued", "running", "parked")
 FAILED = Ending(JobStatus.FAILED, error={"code": "provider_error", "message": "no"})
 PICK = st.integers(0, 99)
+# The oldest attempt, which others may have overtaken, or the newest.
+WHICH = st.sampled_from([0, -1])
+# What ends a job from outside comes less often than what happens to one that goes on.
+SELDOM = st.sampled_from([True, False, False, False])
 
 
 @dataclass
@@ -81,12 +85,13 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.client.close()
 
     def a_job(self, pick: int) -> Model:
-        return self.jobs[pick % len(self.jobs)]
+        """One of the newest three: the others have ended, and are only looked at."""
+        return self.jobs[-1 - pick % min(len(self.jobs), 3)]
 
     def a_claim(self, pick: int, which: int) -> tuple[Model, Claim] | None:
         """A claim that some attempt, current or overtaken, believes to hold."""
         job = self.a_job(pick)
-        return (job, job.claims[which % len(job.claims)]) if job.claims else None
+        return (job, job.claims[which]) if job.claims else None
 
     def expected(self, place: str) -> set[str]:
         return {job.id for job in self.jobs if job.place == place}
@@ -95,7 +100,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def first_job(self) -> None:
         self.create()
 
-    @precondition(lambda self: len(self.jobs) < 4)
+    @precondition(lambda self: sum(job.is_active for job in self.jobs) < 2)
     @rule()
     def create(self) -> None:
         job_id = str(uuid.UUID(int=len(self.jobs)))
@@ -121,7 +126,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             assert again is not None
             assert again.attempt == job.attempt
 
-    @rule(pick=PICK, which=PICK)
+    @rule(pick=PICK, which=WHICH)
     def succeed(self, pick: int, which: int) -> None:
         """The first success is welcome, whichever attempt brings it."""
         if not (held := self.a_claim(pick, which)):
@@ -134,7 +139,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             job.end(JobStatus.COMPLETED)
             job.result = result
 
-    @rule(pick=PICK, which=PICK)
+    @rule(pick=PICK, which=WHICH)
     def fail(self, pick: int, which: int) -> None:
         """A failure counts from the current attempt alone."""
         if not (held := self.a_claim(pick, which)):
@@ -145,7 +150,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         if is_held:
             job.end(JobStatus.FAILED, "provider_error")
 
-    @rule(pick=PICK, which=PICK, is_parked=st.booleans(), has_failed=st.booleans())
+    @rule(pick=PICK, which=WHICH, is_parked=st.booleans(), has_failed=st.booleans())
     def release(self, pick: int, which: int, is_parked: bool, has_failed: bool) -> None:
         """Handed back by a stopping worker, or put off because the provider failed."""
         if not (held := self.a_claim(pick, which)):
@@ -164,7 +169,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             job.failures += has_failed
             job.code = "provider_error" if has_failed else job.code
 
-    @rule(pick=PICK, which=PICK, renew=st.booleans())
+    @rule(pick=PICK, which=WHICH, renew=st.booleans())
     def heartbeat(self, pick: int, which: int, renew: bool) -> None:
         if not (held := self.a_claim(pick, which)):
             return
@@ -181,6 +186,26 @@ class StoreAgainstModel(RuleBasedStateMachine):
         if job.place == "running":
             self.client.zadd(self.store.keys.index("running", 0), {job.id: 1})
             job.lease_is_over = True
+
+    @rule(pick=PICK)
+    def lose_worker(self, pick: int) -> None:
+        self.lease_runs_out(pick)
+        self.rescue()
+
+    @rule(pick=PICK)
+    def lose_worker_after_worker(self, pick: int) -> None:
+        for _ in range(MAX_ATTEMPTS):
+            self.claim(pick, False)
+            self.lose_worker(pick)
+
+    @rule(pick=PICK, act=st.sampled_from(["fail", "release", "heartbeat", "succeed"]))
+    def overtaken_attempt_speaks_up(self, pick: int, act: str) -> None:
+        """It froze, lost its job to another, and knows nothing of it."""
+        self.claim(pick, False)
+        self.lose_worker(pick)
+        self.claim(pick, False)
+        more = {"release": (False, True), "heartbeat": (True,)}.get(act, ())
+        getattr(self, act)(pick, 0, *more)
 
     @rule()
     def rescue(self) -> None:
@@ -211,24 +236,30 @@ class StoreAgainstModel(RuleBasedStateMachine):
         assert set(self.care.requeue_lost(self.care.now_ms() + FAR_MS)) == queued
         assert self.client.llen(JOBS_QUEUE) == len(queued)
 
-    @rule()
-    def expire(self) -> None:
+    @rule(happens=SELDOM)
+    def expire(self, happens: bool) -> None:
+        if not happens:
+            return
         queued = self.expected("queued")
         assert set(self.care.expire_queued(self.care.now_ms() + FAR_MS)) == queued
         for job in self.jobs:
             if job.id in queued:
                 job.end(JobStatus.FAILED, "deadline_exceeded")
 
-    @rule(pick=PICK)
-    def cancel(self, pick: int) -> None:
+    @rule(pick=PICK, happens=SELDOM)
+    def cancel(self, pick: int, happens: bool) -> None:
         job = self.a_job(pick)
+        if job.is_active and not happens:
+            return
         if job.is_active:
             job.end(JobStatus.CANCELLED)
         assert self.store.cancel(job.id) == (None if job.is_deleted else job.status)
 
-    @rule(pick=PICK)
-    def delete(self, pick: int) -> None:
+    @rule(pick=PICK, happens=SELDOM)
+    def delete(self, pick: int, happens: bool) -> None:
         job = self.a_job(pick)
+        if not happens:
+            return
         assert self.store.delete(job.id) != job.is_deleted
         job.is_deleted, job.place = True, None
 
@@ -273,6 +304,7 @@ TestStoreAgainstModel.settings = settings(
     max_examples=60,
     stateful_step_count=40,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes; 40 steps can be read
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -1,8 +1,9 @@
--- ARGV: id, message, max_queued, accept_until_ms ('' for no limit), the key of the owner's jobs (in
--- the same hash slot), how long (ms) a job can live at most, then the record's fields.
+-- ARGV: id, message, max_queued, accept_until_ms ('' for no limit), the keys of the owner's jobs and
+-- of those of all owners ('' for jobs without one), both in the same hash slot, how long (ms) a job
+-- can live at most, then the record's fields.
 -- Record, index and message come to be together or not at all.
 local function given(name)
-  for i = 5, #ARGV, 2 do
+  for i = 8, #ARGV, 2 do
     if ARGV[i] == name then return ARGV[i + 1] end
   end
 end
@@ -19,12 +20,17 @@ if known[2] then
 end
 -- The caller has long been told 503: a command that sat in a frozen server's socket is void.
 if accept_until ~= '' and now > tonumber(accept_until) then return { 'late', now } end
-if redis.call('ZCARD', QUEUED) >= max_queued then return { 'full', now } end
-redis.call('HSET', JOB, 'status', 'queued', 'attempt', 0, unpack(ARGV, 7))
+if redis.call('ZCARD', QUEUED) + redis.call('ZCARD', PARKED) >= max_queued then return { 'full', now } end
+redis.call('DEL', EVENTS) -- of a job that had this id and was deleted
+redis.call('HSET', JOB, 'status', 'queued', 'attempt', 0, unpack(ARGV, 8))
 redis.call('ZADD', QUEUED, now, id)
 push(message)
-local owners, longest_life_ms = ARGV[5], tonumber(ARGV[6])
-redis.call('ZADD', owners, now, id)
-redis.call('ZREMRANGEBYSCORE', owners, '-inf', now - longest_life_ms)
-redis.call('PEXPIRE', owners, longest_life_ms)
+local longest_life_ms = tonumber(ARGV[7])
+for i = 5, 6 do
+  if ARGV[i] ~= '' then
+    redis.call('ZADD', ARGV[i], now, id)
+    redis.call('ZREMRANGEBYSCORE', ARGV[i], '-inf', now - longest_life_ms)
+    redis.call('PEXPIRE', ARGV[i], longest_life_ms)
+  end
+end
 return { 'created', now }

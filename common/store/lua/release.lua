@@ -4,6 +4,7 @@ local id, attempt, delay_ms, message = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV
 local held = redis.call('HMGET', JOB, 'status', 'attempt')
 if held[1] ~= 'in_progress' or held[2] ~= attempt then return 0 end
 local now = now_ms()
+leave_peers(id, now)
 if #ARGV > 4 then redis.call('HSET', JOB, unpack(ARGV, 5)) end
 if delay_ms <= 0 then
   enqueue(id, now, message)

@@ -7,6 +7,7 @@ if not TERMINAL[held[1]] then return 'not_ended' end
 if held[3] == 'enqueued' or held[3] == 'delivering' then
   redis.call('HSET', JOB, 'webhook_attempts', 0)
 else
-  expect_delivery(ARGV[1], now_ms())
+  expect_delivery(ARGV[1], JOB, now_ms())
+  redis.call('PERSIST', EVENTS)
 end
 return 'expected'

@@ -1,0 +1,35 @@
+"""Which models a caller may use."""
+
+from typing import Any
+
+from api.auth import Caller
+from common.bootstrap import Services
+from common.errors import PermissionDenied
+
+
+def check_permission(services: Services, caller: Caller, body: dict[str, Any]) -> None:
+    """Raise PermissionDenied for a model that the caller's key is not for, among those a request
+    may come to; ModelNotFound for one that nobody has.
+
+    What counts is the provider and its own name for the model, so no alias leads around it.
+    """
+    if caller.key is None or not caller.key.models:
+        return
+    fallbacks = body.get("fallbacks")
+    models = [body["model"], *(fallbacks if isinstance(fallbacks, list) else [])]
+    for model in models:
+        if isinstance(model, str):
+            _check(services, caller.key.allows, model)
+
+
+def _check(services: Services, allows: Any, model: str) -> None:
+    route = services.registry.resolve(model)
+    if allows(route.provider_name, route.model_deployment):
+        return
+    error = PermissionDenied(
+        f"This API key is not for the model {route.provider_name}/{route.model_deployment}.",
+        param="model",
+        code="model_not_allowed",
+    )
+    error.provider, error.model_requested = route.provider_name, route.model_requested
+    raise error

@@ -1,0 +1,104 @@
+"""Leases, and looking after jobs that nobody holds, on fakeredis."""
+
+from common.jobs import JobStatus
+from common.store.job_store import JobStore
+from common.store.keys import JOBS_QUEUE
+from tests.support.stored_jobs import (
+    claimed,
+    indexed,
+    lease_runs_out,
+    maintenance,
+    status_of,
+    submitted,
+)
+
+
+def test_a_parked_job_is_promoted_when_it_is_due_and_not_before(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    store.release(claim, b"", delay_seconds=60, error={"code": "x", "message": "y"})
+    care = maintenance(store)
+    assert care.promote_parked(claim.claimed_at_ms + 1_000) == []
+    assert care.promote_parked(claim.claimed_at_ms + 120_000) == [job.id]
+    assert indexed(store, job) == ["queued"]
+    assert claimed(store, job).failures == 1
+
+
+def test_heartbeat_renews_what_is_held_and_names_what_is_not(store: JobStore) -> None:
+    kept, cancelled, deleted = (submitted(store) for _ in range(3))
+    held = [(job.id, claimed(store, job).attempt) for job in (kept, cancelled, deleted)]
+    store.cancel(cancelled.id)
+    store.delete(deleted.id)
+    lease_runs_out(store, kept)
+    assert store.heartbeat(held, renew=True) == {cancelled.id, deleted.id}
+    lease = store.client.zscore(store.keys.index("running", 0), kept.id)
+    assert lease is not None
+    assert lease > 1
+
+
+def test_heartbeat_without_renewing_only_looks(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    lease_runs_out(store, job)
+    assert store.heartbeat([(job.id, claim.attempt)], renew=False) == set()
+    assert store.client.zscore(store.keys.index("running", 0), job.id) == 1
+
+
+def test_a_heartbeat_does_not_bring_back_the_lease_of_an_overtaken_attempt(store: JobStore) -> None:
+    job = submitted(store)
+    old = claimed(store, job)
+    lease_runs_out(store, job)
+    maintenance(store).rescue(2, max_attempts=3)
+    claimed(store, job)
+    assert store.heartbeat([(job.id, old.attempt)], renew=True) == {job.id}
+
+
+def test_a_lost_job_is_rescued_until_its_attempts_are_used_up(store: JobStore) -> None:
+    job = submitted(store)
+    care = maintenance(store)
+    for _ in range(2):
+        claimed(store, job)
+        lease_runs_out(store, job)
+        assert care.rescue(2, max_attempts=3) == {job.id: "requeued"}
+    claimed(store, job)
+    lease_runs_out(store, job)
+    assert care.rescue(2, max_attempts=3) == {job.id: "failed"}
+    record = store.get(job.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error["code"] == "worker_lost"
+    assert record.attempts == 3
+
+
+def test_a_job_whose_lease_runs_is_not_rescued(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert maintenance(store).rescue(claim.claimed_at_ms + 1_000_000, max_attempts=3) == {}
+    assert status_of(store, job) is JobStatus.IN_PROGRESS
+
+
+def test_a_queued_job_without_message_gets_a_new_one(store: JobStore) -> None:
+    job = submitted(store)
+    store.client.delete(JOBS_QUEUE)
+    now_ms = maintenance(store).now_ms()
+    assert maintenance(store).requeue_lost(now_ms + 1) == [job.id]
+    assert store.client.llen(JOBS_QUEUE) == 1
+    assert maintenance(store).requeue_lost(now_ms - 60_000) == []
+
+
+def test_a_job_that_waited_for_too_long_fails(store: JobStore) -> None:
+    job = submitted(store)
+    care = maintenance(store)
+    assert care.expire_queued(1) == []
+    assert care.expire_queued(care.now_ms() + 1) == [job.id]
+    record = store.get(job.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error["code"] == "deadline_exceeded"
+
+
+def test_counts_tell_where_jobs_stand(store: JobStore) -> None:
+    submitted(store)
+    claimed(store, submitted(store))
+    store.release(claimed(store, submitted(store)), b"", delay_seconds=9)
+    assert maintenance(store).counts() == {"queued": 1, "running": 1, "parked": 1}

@@ -1,0 +1,203 @@
+"""A bound on the jobs that a key runs at once, kept by the scripts, on fakeredis."""
+
+import time
+import uuid
+
+import orjson
+import pytest
+
+from common.errors import RateLimited
+from common.jobs import Claim, Ending, JobStatus, NewJob
+from common.queue import build_message
+from common.store.job_store import JobStore
+from common.store.keys import JOBS_QUEUE
+from common.store.maintenance import JobMaintenance
+from tests.unit.test_store import indexed, lease_runs_out, maintenance, status_of, submitted
+
+NOW_MS = int(time.time() * 1000)
+DONE = Ending(JobStatus.COMPLETED, result=b"{}")
+
+
+def bounded(store: JobStore, count: int, max_running: int = 1, **changes: object) -> list[NewJob]:
+    """New jobs of one key, the oldest first."""
+    fields = {"owner": "key_1", "max_running": max_running, **changes}
+    return [submitted(store, created_at_ms=NOW_MS + n, **fields) for n in range(count)]
+
+
+def claim(store: JobStore, job: NewJob, message: bytes | None = None) -> Claim | None:
+    message = build_message(job.id) if message is None else message
+    return store.claim(job.id, uuid.uuid4().hex, message)
+
+
+def messages(store: JobStore) -> list[str]:
+    """The jobs that have a message, the next first."""
+    waiting = store.client.lrange(JOBS_QUEUE, 0, -1)
+    return [orjson.loads(message)["headers"]["id"] for message in reversed(waiting)]
+
+
+def running(store: JobStore) -> set[str]:
+    return {member.decode() for member in store.client.smembers(store.keys.peers("key_1", 0))}
+
+
+def late(store: JobStore, job: NewJob) -> None:
+    """The janitor looks after a parked job now."""
+    store.client.zadd(store.keys.index("parked", 0), {job.id: 1})
+
+
+def test_over_the_bound_a_job_is_parked_and_not_failed(store: JobStore) -> None:
+    first, second = bounded(store, 2)
+    assert claim(store, first)
+    assert claim(store, second) is None
+    assert status_of(store, second) is JobStatus.QUEUED
+    assert indexed(store, second) == ["parked"]
+    assert running(store) == {first.id}
+
+
+def test_the_oldest_is_called_as_soon_as_a_place_is_free(store: JobStore) -> None:
+    first, second, third = bounded(store, 3)
+    held = claim(store, first)
+    assert held
+    assert not claim(store, third)
+    assert not claim(store, second)
+    store.client.delete(JOBS_QUEUE)
+
+    assert store.finish(held, DONE)
+    assert messages(store) == [second.id]
+    assert indexed(store, second) == ["queued"]
+    assert claim(store, second)
+    assert running(store) == {second.id}
+
+
+def test_a_job_that_was_called_keeps_its_place_from_a_newcomer(store: JobStore) -> None:
+    first, second = bounded(store, 2)
+    held = claim(store, first)
+    assert held
+    assert not claim(store, second)
+    store.finish(held, DONE)
+    (newcomer,) = bounded(store, 1)
+    assert claim(store, newcomer) is None
+    assert claim(store, second)
+
+
+def end_by_failure(store: JobStore, held: Claim) -> None:
+    assert store.finish(held, Ending(JobStatus.FAILED, error={"code": "x"}))
+
+
+def end_by_cancel(store: JobStore, held: Claim) -> None:
+    store.cancel(held.job_id)
+
+
+def end_by_delete(store: JobStore, held: Claim) -> None:
+    store.delete(held.job_id)
+
+
+def end_by_retry(store: JobStore, held: Claim) -> None:
+    assert store.release(held, b"", delay_seconds=60, error={"code": "x"})
+
+
+def end_by_hand_back(store: JobStore, held: Claim) -> None:
+    assert store.release(held, build_message(held.job_id))
+
+
+def end_by_rescue(store: JobStore, held: Claim) -> None:
+    store.client.zadd(store.keys.index("running", 0), {held.job_id: 1})
+    care = JobMaintenance(store, build_message)
+    assert care.rescue(care.now_ms(), 3) == {held.job_id: "requeued"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [end_by_failure, end_by_cancel, end_by_delete, end_by_retry, end_by_hand_back, end_by_rescue],
+)
+def test_however_a_job_stops_running_the_next_is_called(store: JobStore, end) -> None:
+    first, second = bounded(store, 2)
+    held = claim(store, first)
+    assert held
+    assert not claim(store, second)
+    end(store, held)
+    assert second.id in messages(store)
+    assert running(store) == {second.id}
+    assert claim(store, second)
+
+
+def test_a_bound_counts_for_its_own_key_alone(store: JobStore) -> None:
+    first, _ = bounded(store, 2)
+    (other,) = bounded(store, 1, owner="key_2")
+    free = submitted(store, owner="key_3")
+    assert claim(store, first)
+    assert claim(store, other)
+    assert claim(store, free)
+
+
+def test_as_many_run_as_the_bound_says(store: JobStore) -> None:
+    jobs = bounded(store, 5, max_running=3)
+    assert [claim(store, job) is not None for job in jobs] == [True] * 3 + [False] * 2
+
+
+def test_a_waiting_job_that_ends_is_not_called(store: JobStore) -> None:
+    first, second, third = bounded(store, 3)
+    held = claim(store, first)
+    assert held
+    assert not claim(store, second)
+    assert not claim(store, third)
+    store.cancel(second.id)
+    store.finish(held, DONE)
+    assert running(store) == {third.id}
+
+
+def test_with_another_broker_the_janitor_carries_the_call(store: JobStore) -> None:
+    first, second = bounded(store, 2)
+    held = claim(store, first)
+    assert held
+    assert claim(store, second, b"") is None
+    store.finish(held, DONE)
+    care = JobMaintenance(store, lambda job_id: b"")
+    assert care.promote_parked(care.now_ms()) == [second.id]
+    assert running(store) == {second.id}, "it keeps its place on the way"
+    assert claim(store, second, b"")
+
+
+def test_a_place_whose_job_is_gone_is_found_and_given_away(store: JobStore) -> None:
+    first, second = bounded(store, 2)
+    assert claim(store, first)
+    assert claim(store, second) is None
+    lease_runs_out(store, first)
+    store.client.zrem(store.keys.index("running", 0), first.id)
+    store.client.delete(store.keys.job(first.id))
+    late(store, second)
+    care = maintenance(store)
+    assert care.promote_parked(care.now_ms()) == [second.id]
+    assert claim(store, second)
+    assert running(store) == {second.id}
+
+
+def test_a_job_past_its_queue_deadline_is_let_through_for_its_worker_to_tell(
+    store: JobStore,
+) -> None:
+    now_ms = maintenance(store).now_ms()
+    first, second = (
+        submitted(store, owner="key_1", max_running=1, created_at_ms=created)
+        for created in (now_ms, now_ms - store.limits.queue_deadline_ms - 1)
+    )
+    assert claim(store, first)
+    assert claim(store, second)
+
+
+def test_held_jobs_count_as_waiting_ones(store: JobStore) -> None:
+    jobs = bounded(store, 5)
+    assert [claim(store, job) is not None for job in jobs] == [True] + [False] * 4
+    bounded(store, 1)
+    with pytest.raises(RateLimited):
+        bounded(store, 1)
+
+
+def test_nothing_of_it_stays_for_ever(store: JobStore) -> None:
+    jobs = bounded(store, 3)
+    held, *_ = [claim(store, job) for job in jobs]
+    for key in store.client.keys("*:running*"):
+        assert key == b"muninn:{0}:running" or store.client.ttl(key) > 0
+    assert held
+    store.finish(held, DONE)
+    for job in jobs:
+        store.delete(job.id)
+    assert store.client.keys("*owner:key_1:running*") == []
