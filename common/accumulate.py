@@ -54,7 +54,7 @@ class OutputSoFar:
         if not isinstance(item, dict) or not isinstance(index, int):
             return
         place = self._places.setdefault(index, len(self.output))
-        self.output[place : place + 1] = [dict(item)]
+        self.output[place : place + 1] = [_copied(item)]
 
     def _parts(self, event: Event, member: str) -> list[dict[str, Any]]:
         item = self._item(event)
@@ -84,3 +84,13 @@ class OutputSoFar:
         so_far = "" if holder is None else holder.get(member) or ""
         if holder is not None and isinstance(delta, str) and isinstance(so_far, str):
             holder[member] = so_far + delta
+
+
+def _copied(item: dict[str, Any]) -> dict[str, Any]:
+    """A copy as deep as deltas reach."""
+    return {
+        name: [dict(part) if isinstance(part, dict) else part for part in value]
+        if isinstance(value, list)
+        else value
+        for name, value in item.items()
+    }

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from common.pricing import cost_of
+
 REQUEST_TYPE = "responses"
 
 
@@ -21,6 +23,10 @@ class Exchange:
     model_requested: str
     model_deployment: str
     started: float  # time.monotonic()
+
+    def cost(self, response: dict[str, Any]) -> dict[str, float] | None:
+        """What the response cost, where the price of the model is known; see ``cost_of``."""
+        return cost_of(self.provider, self.model_deployment, response.get("usage"))
 
     def extra_fields(self) -> dict[str, Any]:
         """The fields that every answer carries; ``latency`` in milliseconds."""
@@ -42,7 +48,12 @@ class Answer:
     response: dict[str, Any]
 
 
-def decorate(response: dict[str, Any], raw: bytes, extra_fields: dict[str, Any]) -> bytes:
+def decorate(
+    response: dict[str, Any],
+    raw: bytes,
+    extra_fields: dict[str, Any],
+    cost: dict[str, float] | None = None,
+) -> bytes:
     """The answer as the caller gets it: with ``output_text`` and ``extra_fields``.
 
     ``response`` is ``raw`` parsed; what servers leave out or write differently than the reference
@@ -50,6 +61,8 @@ def decorate(response: dict[str, Any], raw: bytes, extra_fields: dict[str, Any])
     """
     additions: dict[str, Any] = {"output_text": output_text(response), "extra_fields": extra_fields}
     repairs = _repairs(response)
+    if cost is not None:
+        repairs["usage"] = response["usage"] | {"cost": cost}
     if repairs or not additions.keys().isdisjoint(response):
         return orjson.dumps(response | repairs | additions)
     return splice(raw, additions)

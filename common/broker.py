@@ -1,11 +1,12 @@
 """Celery's broker: where it is, and how Celery is set up for it."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from common.errors import ServiceUnavailable
 from common.queue import RUN, Waiting, Work
 from common.settings import Settings
-from common.store.connection import SENTINEL, SENTINEL_PORT, credentials_of, hosts_of, master_of
+from common.store.connection import SENTINEL, SENTINEL_PORT, database_of, hosts_of, master_of
 from common.store.keys import JOBS_QUEUE
 
 if TYPE_CHECKING:
@@ -50,16 +51,25 @@ def _broker_settings(url: str) -> dict[str, Any]:
     if url.startswith(SENTINEL):
         options = {**REDIS_TRANSPORT_OPTIONS, "master_name": master_of(url)}
         return {"broker_url": _sentinel_url(url), "broker_transport_options": options}
+    if url.startswith("unix://"):
+        url = _socket_url(url)
     return {"broker_url": url, "broker_transport_options": REDIS_TRANSPORT_OPTIONS}
 
 
 def _sentinel_url(url: str) -> str:
     """The URL as kombu writes it: one for each sentinel."""
-    password = credentials_of(url).get("password")
-    login = f":{password}@" if password else ""
-    path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
     hosts = hosts_of(url, SENTINEL_PORT)
-    return ";".join(f"sentinel://{login}{host}:{port}{path}" for host, port in hosts)
+    number = database_of(url)
+    return ";".join(f"sentinel://{login}{at}{host}:{port}/{number}" for host, port in hosts)
+
+
+def _socket_url(url: str) -> str:
+    """The URL of a Unix socket as kombu writes it."""
+    parts = urlsplit(url)
+    number = parse_qs(parts.query).get("db", ["0"])[0]
+    login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return f"redis+socket://{login}{parts.path}?virtual_host={number}"
 
 
 def _worker_settings(settings: Settings) -> dict[str, Any]:
@@ -77,7 +87,7 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         # One worker must not hoard jobs that another could run at once.
         "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,
+        "worker_disable_prefetch": not settings.effective_broker_url.startswith("amqp"),
         # Remote control, threads and a restart of Redis do not go together in this version.
         "worker_enable_remote_control": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -110,7 +120,9 @@ class BrokerQueue:
                 queue=self._work.queue,
                 task_id=job_id,
                 argsrepr="",
-                retry=False,
+                # Once more and at once: a pooled connection may have died with the broker.
+                retry=True,
+                retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
                 ignore_result=True,
             )
         except (OperationalError, OSError) as error:
@@ -124,8 +136,9 @@ class BrokerQueue:
 
         try:
             with self._celery.connection_for_read() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
                 try:
-                    channel = connection.default_channel
+                    channel = connection.channel()
                     declared = channel.queue_declare(self._work.queue, passive=True)
                 except connection.channel_errors:
                     return Waiting(is_empty=True)  # a Redis has no empty lists

@@ -1,4 +1,4 @@
-"""Asking the next provider when one fails. Pure."""
+"""Asking the next provider when one fails."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -76,7 +76,8 @@ class Inference:
                 else:
                     answer = route.provider.create(request, call)
             extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
-            finished = decorate(answer.body, answer.raw, extra_fields)
+            cost = exchange.cost(answer.body)
+            finished = decorate(answer.body, answer.raw, extra_fields, cost)
             return Answer(finished, answer.headers, answer.body)
 
         return first_served(self._routes(body, memory), ask)

@@ -56,9 +56,22 @@ class EventCompleter:
         parsed = _parse(event.data)
         kind = parsed.get("type") or event.name.decode("utf-8", "replace")
         missing = self._missing(kind, parsed)
-        data = orjson.dumps(parsed) if _repair(parsed) else event.data
+        data = orjson.dumps(parsed) if self._repair(parsed) else event.data
         additions = orjson.dumps(missing)[1:-1] if missing else b""
         return SseEvent(kind.encode(), self._spliced(data, additions))
+
+    def _repair(self, event: dict[str, Any]) -> bool:
+        """Put right what would clash with ours or with the clients' types, and add the cost of a
+        finished response; whether anything was changed."""
+        clashed = event.pop("extra_fields", None) is not None
+        response = event.get("response")
+        if not isinstance(response, dict):
+            return clashed
+        changes: dict[str, Any] = dict(whole_times(response))
+        if (cost := self._exchange.cost(response)) is not None:
+            changes["usage"] = {**response["usage"], "cost": cost}
+        event["response"] = {**response, **changes}
+        return clashed or bool(changes)
 
     def _spliced(self, data: bytes, additions: bytes) -> bytes:
         index, self._chunk_index = self._chunk_index, self._chunk_index + 1
@@ -105,15 +118,6 @@ class EventCompleter:
             "sequence_number": self._sequence_number,
         }
         return SseEvent(b"error", self._spliced(orjson.dumps(body), b""))
-
-
-def _repair(event: dict[str, Any]) -> bool:
-    """Put right what would clash with ours or with the clients' types; whether anything was."""
-    response = event.get("response")
-    times = whole_times(response) if isinstance(response, dict) else {}
-    if isinstance(response, dict) and times:
-        event["response"] = {**response, **times}
-    return event.pop("extra_fields", None) is not None or bool(times)
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -165,7 +169,9 @@ class RelayedStream:
 
     def answer(self, response: dict[str, Any]) -> Answer:
         """The final response of this stream as the answer of a call that was not streamed."""
-        body = decorate(response, orjson.dumps(response), self._exchange.extra_fields())
+        extra_fields = self._exchange.extra_fields()
+        cost = self._exchange.cost(response)
+        body = decorate(response, orjson.dumps(response), extra_fields, cost)
         return Answer(body, self.headers, response)
 
     def close(self) -> None:

@@ -82,6 +82,8 @@ class Janitor:
     def _requeue_lost(self, now_ms: int) -> None:
         """A job that waits although younger messages are already served has lost its own."""
         before_ms = now_ms - int(self._settings.lease_seconds * 1000)
+        if not self._maintenance.is_any_queued(before_ms):
+            return  # most often; and a broker that is not the store need not be asked
         oldest = self._queue.oldest_waiting()
         if not oldest.is_empty:
             enqueued_at_ms = oldest.job_id and self._maintenance.enqueued_at_ms(oldest.job_id)

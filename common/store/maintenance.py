@@ -59,6 +59,10 @@ class JobMaintenance:
         """Queued jobs, enqueued before this time, whose message is gone go to the queue again."""
         return self._requeue("queued", enqueued_before_ms)
 
+    def is_any_queued(self, enqueued_before_ms: int) -> bool:
+        """Whether a job that was enqueued before this time still waits."""
+        return bool(due_jobs(self._store, "queued", enqueued_before_ms))
+
     def expire_queued(self, enqueued_before_ms: int) -> list[str]:
         """Jobs that were enqueued before this time and still wait fail."""
         error = _stored(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tests.bench.chart import chart
 from tests.bench.rounds import FULL, QUICK, Extent, measures, run_rounds, say
 from tests.bench.stage import Peer, Stage
-from tests.bench.table import as_json, figures_table, targets_table
+from tests.bench.table import as_json, figures_table, headroom_table, targets_table
 from tests.bench.usage import ProcessTree
 
 MEASURED_WITH = ("muninn", "granian", "flask", "requests", "celery", "redis", "orjson", "pydantic")
@@ -48,7 +48,7 @@ def main() -> int:
     say(f"logs in {folder}")
     with Stage(folder, given.mock_port, _peer(given)) as stage:
         figures = run_rounds(stage, extent, given.only)
-    print(f"{figures_table(figures)}\n\n{targets_table(figures)}")
+    print(figures_table(figures), headroom_table(figures), targets_table(figures), sep="\n\n")
     if given.json:
         about = {"machine": _machine(), "versions": _versions(), "rounds": extent.rounds}
         given.json.write_text(json.dumps(as_json(figures, about), indent=1), "utf-8")

@@ -15,8 +15,11 @@ class StoreUsage:
 
     def per(self, count: int) -> dict[str, float]:
         """For each of ``count``: round trips, commands (those inside scripts too), processor
-        time, memory that is kept, and bytes over the network and to the append-only file."""
+        time, memory that is kept, and bytes over the network and to the append-only file (which
+        are not known when the file was rewritten meanwhile)."""
         now, before, count = self._look(), self._before, max(1, count)
+        if now["store_file_bytes"] < before["store_file_bytes"]:
+            del now["store_file_bytes"]
         return {name: (now[name] - before[name]) / count for name in now}
 
     def _look(self) -> dict[str, float]:

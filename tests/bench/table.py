@@ -12,6 +12,17 @@ def targets_table(figures: Figures) -> str:
     return "\n".join([head, "-" * len(head), *(_target_line(each, figures) for each in TARGETS)])
 
 
+def headroom_table(figures: Figures) -> str:
+    """How much faster the mock and the generator are alone: they shall not be what is measured."""
+    cases = [name.case for name in figures.samples if name[1:] == (DIRECT, "per_second")]
+    lines = []
+    for case in cases:
+        found = figures.ratio(case, "per_second", DIRECT)
+        if found and found.median:
+            lines.append(f"  {case:<26}{1 / found.median:>8.1f} times as fast without Muninn")
+    return "\n".join(["mock and load generator alone", *lines])
+
+
 def figures_table(figures: Figures) -> str:
     """Everything that was measured, case by case."""
     cases = list(dict.fromkeys(name.case for name in figures.samples))

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-import requests
 
 from tests.support.calling import check_error, events_of_text, poll, poll_to_the_end, post, submit
 from tests.support.job_streams import (
@@ -23,7 +22,7 @@ from tests.support.job_streams import (
     text_of,
 )
 from tests.support.upstream import HOLD, event, sse_head
-from tests.support.vendor import MESSAGE, PART, RESPONSE, events
+from tests.support.vendor import RESPONSE, events
 from tests.support.waiting import wait_until
 
 WORDS = "one two three four five six"
@@ -226,7 +225,7 @@ def test_deleting_ends_the_stream_with_an_error_and_its_events_are_gone(client, 
 
 def test_events_expire_with_their_job(client, v1, job_store):
     stream = start(client, "echo/hello", extra_headers={"x-bf-async-job-result-ttl": "1"})
-    job_id = list(stream)[0].response.id
+    job_id = next(iter(stream)).response.id
     keys = [job_store.keys.events(job_id), job_store.keys.job(job_id)]
     ends = {job_store.client.pexpiretime(key) for key in keys}
     assert len(ends) == 1
@@ -235,7 +234,7 @@ def test_events_expire_with_their_job(client, v1, job_store):
 
 
 def test_events_are_deleted_with_their_job(client, job_store):
-    job_id = list(start(client, "echo/hello"))[0].response.id
+    job_id = next(iter(start(client, "echo/hello"))).response.id
     assert job_store.client.exists(job_store.keys.events(job_id))
     client.responses.delete(job_id)
     assert not job_store.client.exists(job_store.keys.events(job_id))

@@ -147,7 +147,7 @@ def test_a_response_that_its_provider_has_lost_fails_and_is_not_paid_again(
 @pytest.mark.parametrize("verb", ["cancel", "delete"])
 def test_cancelling_and_deleting_reach_the_provider(way, verb, client, own_store, provider):
     if way == "streamed":
-        job_id = take(start(client, "m-30", WORDS), 3)[0].response.id
+        job_id = take(start(client, "m-30", WORDS), 2)[0].response.id
     else:
         job_id = client.responses.create(model="m-30", input=WORDS, background=True).id
     wait_until_noted(provider, own_store)

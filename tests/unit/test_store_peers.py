@@ -1,5 +1,6 @@
 """A bound on the jobs that a key runs at once, kept by the scripts, on fakeredis."""
 
+import random
 import time
 import uuid
 
@@ -9,8 +10,8 @@ import pytest
 from common.errors import RateLimited
 from common.jobs import Claim, Ending, JobStatus, NewJob
 from common.queue import build_message
-from common.store.job_store import JobStore
-from common.store.keys import JOBS_QUEUE
+from common.store.job_store import JobStore, StoreLimits
+from common.store.keys import JOBS_QUEUE, Keys
 from common.store.maintenance import JobMaintenance
 from tests.unit.test_store import indexed, lease_runs_out, maintenance, status_of, submitted
 
@@ -201,3 +202,52 @@ def test_nothing_of_it_stays_for_ever(store: JobStore) -> None:
     for job in jobs:
         store.delete(job.id)
     assert store.client.keys("*owner:key_1:running*") == []
+
+
+class Crowd:
+    """Jobs of one key, in the hands of workers and a janitor that do what they like."""
+
+    def __init__(self, store: JobStore, max_running: int, count: int) -> None:
+        self.store = store
+        self.max_running = max_running
+        self.care = maintenance(store)
+        self.jobs = bounded(store, count, max_running)
+        self.claims: dict[str, Claim] = {}
+
+    def step(self, choice: random.Random) -> None:
+        job = choice.choice(self.jobs)
+        held = self.claims.pop(job.id, None)
+        if held is None:
+            found = claim(self.store, job)
+            if found is not None:
+                self.claims[job.id] = found
+        else:
+            choice.choice([self.finish, end_by_cancel, end_by_retry, end_by_hand_back, self.lose])(
+                self.store, held
+            )
+        if choice.random() < 0.2:
+            self.care.promote_parked(self.care.now_ms() + choice.choice([0, 10**7]))
+
+    def finish(self, store: JobStore, held: Claim) -> None:
+        assert store.finish(held, DONE)
+
+    def lose(self, store: JobStore, held: Claim) -> None:
+        store.client.zadd(store.keys.index("running", 0), {held.job_id: 1})
+        self.care.rescue(self.care.now_ms(), 100)
+
+    def check(self) -> None:
+        places = running(self.store)
+        assert set(self.claims) <= places
+        assert len(places) <= self.max_running
+        waiting = self.store.client.zcard(self.store.keys.peers("key_1", 0) + ":waiting")
+        assert waiting == 0 or len(places) == self.max_running, "a place is free and nobody called"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_the_bound_holds_and_no_place_stays_free(redis_client, seed: int) -> None:
+    choice = random.Random(seed)
+    limits = StoreLimits(max_queued_jobs=100)
+    crowd = Crowd(JobStore(redis_client, Keys(queue=JOBS_QUEUE), limits), 1 + seed % 3, 8)
+    for _ in range(150):
+        crowd.step(choice)
+        crowd.check()
