@@ -10,8 +10,6 @@ from typing import Any
 
 import orjson
 
-from common.pricing import cost_of
-
 REQUEST_TYPE = "responses"
 
 
@@ -23,10 +21,6 @@ class Exchange:
     model_requested: str
     model_deployment: str
     started: float  # time.monotonic()
-
-    def cost(self, response: dict[str, Any]) -> dict[str, float] | None:
-        """What the response cost, where the price of the model is known; see ``cost_of``."""
-        return cost_of(self.provider, self.model_deployment, response.get("usage"))
 
     def extra_fields(self) -> dict[str, Any]:
         """The fields that every answer carries; ``latency`` in milliseconds."""

@@ -22,6 +22,7 @@ REDIS_TRANSPORT_OPTIONS = {
     "max_connections": 64,
     "visibility_timeout": 3600,
 }
+SENTINEL_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 2}
 # A message counts as sent when the broker says that it has it.
 AMQP_TRANSPORT_OPTIONS = {
     "confirm_publish": True,
@@ -49,7 +50,11 @@ def _broker_settings(url: str) -> dict[str, Any]:
             "worker_detect_quorum_queues": True,
         }
     if url.startswith(SENTINEL):
-        options = {**REDIS_TRANSPORT_OPTIONS, "master_name": master_of(url)}
+        options = {
+            **REDIS_TRANSPORT_OPTIONS,
+            "master_name": master_of(url),
+            "sentinel_kwargs": SENTINEL_OPTIONS,
+        }
         return {"broker_url": _sentinel_url(url), "broker_transport_options": options}
     if url.startswith("unix://"):
         url = _socket_url(url)

@@ -13,6 +13,7 @@ from common.background_call import UpstreamMemory, answer_in_background, cancel_
 from common.errors import MuninnError, RequestError
 from common.fallbacks import first_served
 from common.followed_stream import stream_in_background
+from common.pricing import response_cost
 from common.providers.background_api import BackgroundProvider
 from common.providers.base import ProviderAnswer, ProviderRequest, ProviderStream, UpstreamCall
 from common.providers.registry import Registry, Route
@@ -76,7 +77,7 @@ class Inference:
                 else:
                     answer = route.provider.create(request, call)
             extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
-            cost = exchange.cost(answer.body)
+            cost = response_cost(exchange, answer.body)
             finished = decorate(answer.body, answer.raw, extra_fields, cost)
             return Answer(finished, answer.headers, answer.body)
 

@@ -7,7 +7,14 @@ know has no price, and then nothing is said.
 from functools import lru_cache
 from typing import Any
 
+from common.answers import Exchange
+
 UNKNOWN_MODELS_KEPT = 4096
+
+
+def response_cost(exchange: Exchange, response: dict[str, Any]) -> dict[str, float] | None:
+    """The cost of the response that this exchange brought."""
+    return cost_of(exchange.provider, exchange.model_deployment, response.get("usage"))
 
 
 def cost_of(provider: str, model: str, usage: Any) -> dict[str, float] | None:

@@ -11,6 +11,7 @@ import orjson
 
 from common.answers import Answer, Exchange, decorate, whole_times
 from common.errors import CallAborted, InternalError, MuninnError, ProviderInvalidAnswer
+from common.pricing import response_cost
 from common.providers.base import ProviderStream
 from common.providers.events import TERMINAL_EVENTS
 from common.sse import SseEvent
@@ -68,7 +69,7 @@ class EventCompleter:
         if not isinstance(response, dict):
             return clashed
         changes: dict[str, Any] = dict(whole_times(response))
-        if (cost := self._exchange.cost(response)) is not None:
+        if (cost := response_cost(self._exchange, response)) is not None:
             changes["usage"] = {**response["usage"], "cost": cost}
         event["response"] = {**response, **changes}
         return clashed or bool(changes)
@@ -170,7 +171,7 @@ class RelayedStream:
     def answer(self, response: dict[str, Any]) -> Answer:
         """The final response of this stream as the answer of a call that was not streamed."""
         extra_fields = self._exchange.extra_fields()
-        cost = self._exchange.cost(response)
+        cost = response_cost(self._exchange, response)
         body = decorate(response, orjson.dumps(response), extra_fields, cost)
         return Answer(body, self.headers, response)
 

@@ -32,6 +32,12 @@ def finished(client, job_id):
     return client.responses.retrieve(job_id).status not in ("queued", "in_progress")
 
 
+def finished_stream(stream):
+    """The id of the job, after its stream was read to the end."""
+    seen = list(stream)
+    return seen[0].response.id
+
+
 def test_events_are_live_and_end_with_the_whole_response(client):
     began, at = time.monotonic(), []
     with start(client, "echo/slow-600ms", WORDS) as stream:
@@ -225,7 +231,7 @@ def test_deleting_ends_the_stream_with_an_error_and_its_events_are_gone(client, 
 
 def test_events_expire_with_their_job(client, v1, job_store):
     stream = start(client, "echo/hello", extra_headers={"x-bf-async-job-result-ttl": "1"})
-    job_id = next(iter(stream)).response.id
+    job_id = finished_stream(stream)
     keys = [job_store.keys.events(job_id), job_store.keys.job(job_id)]
     ends = {job_store.client.pexpiretime(key) for key in keys}
     assert len(ends) == 1
@@ -234,7 +240,7 @@ def test_events_expire_with_their_job(client, v1, job_store):
 
 
 def test_events_are_deleted_with_their_job(client, job_store):
-    job_id = next(iter(start(client, "echo/hello"))).response.id
+    job_id = finished_stream(start(client, "echo/hello"))
     assert job_store.client.exists(job_store.keys.events(job_id))
     client.responses.delete(job_id)
     assert not job_store.client.exists(job_store.keys.events(job_id))

@@ -67,26 +67,19 @@ def test_jobs_run_over_a_quorum_queue(site):
         assert not client.exists(JOBS_QUEUE)
 
 
-def test_the_jobs_of_a_killed_worker_are_rescued(site):
-    site.upstream.seen.clear()
+def test_a_killed_worker_and_a_lost_message_cost_no_job(site):
     site.upstream.script = [[HOLD], json_answer(ANSWER)]
     [worker] = site.muninn.workers
-    job_id = submit(site.v1, "m")
+    running = submit(site.v1, "m")
     site.upstream.wait_for_requests(1)
     worker.kill()
-    site.muninn.start_worker()
-    assert poll_to_the_end(site.v1, job_id)["status"] == "completed"
-    assert len(site.upstream.seen) == 2
-
-
-def test_a_job_whose_message_is_lost_gets_a_new_one(site):
-    worker = site.muninn.workers[-1]
-    assert worker.stop() == 0
-    job_id = submit(site.v1, "echo/hello")
+    waiting = submit(site.v1, "echo/hello")
     with Connection(site.rabbit.url) as connection:
         assert connection.default_channel.queue_purge(JOBS_QUEUE) == 1
     site.muninn.start_worker()
-    assert poll_to_the_end(site.v1, job_id)["status"] == "completed"
+    assert poll_to_the_end(site.v1, running)["status"] == "completed"
+    assert poll_to_the_end(site.v1, waiting)["status"] == "completed"
+    assert len(site.upstream.seen) == 2
 
 
 def test_without_its_broker_a_submit_is_refused_and_leaves_nothing(site):

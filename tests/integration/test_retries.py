@@ -47,33 +47,46 @@ def test_a_long_retry_after_parks_the_job_visibly_and_frees_its_slot(narrow):
     assert (record.attempts, record.next_attempt_at_ms) == (2, None)
 
 
-@pytest.mark.parametrize("failure", [fault(503), [RESET]], ids=["5xx", "reset"])
-def test_a_failure_that_may_pass_is_tried_again_after_a_pause(narrow, failure):
-    times = []
-    narrow.upstream.script = [
-        [lambda *_: times.append(time.monotonic()), *_pieces(failure)],
-        [lambda *_: times.append(time.monotonic()), json_answer(ANSWER)],
-    ]
-    job_id = submit(narrow.v1, "m")
-    assert poll_to_the_end(narrow.v1, job_id)["status"] == "completed"
-    assert 0.9 < times[1] - times[0] < 4
-    assert narrow.record(job_id).attempts == 2
+class Vendor:
+    """What each model does, call by call; the last again and again. Knows when it was called."""
+
+    def __init__(self, **scripts):
+        self.scripts = scripts
+        self.called_at = {model: [] for model in scripts}
+
+    def __call__(self, peer, seen):
+        times = self.called_at[seen.json["model"]]
+        script = self.scripts[seen.json["model"]]
+        times.append(time.monotonic())
+        step = script[min(len(times), len(script)) - 1]
+        peer.reset() if step is RESET else peer.send(step)
 
 
-def test_the_last_error_is_shown_when_all_attempts_fail(narrow):
-    narrow.upstream.script = [fault(500, "first"), fault(503, "last", "still not")]
-    job = poll_to_the_end(narrow.v1, submit(narrow.v1, "m"))
-    assert (job["status"], job["output"]) == ("failed", [])
-    assert job["error"] == {"code": "last", "message": "still not"}
-    assert job["extra_fields"]["attempts"] == 2
-    assert len(narrow.upstream.seen) == 2
-
-
-def test_a_refused_connection_is_tried_again(narrow):
-    job_id = submit(narrow.v1, "down/m")
-    job = poll_to_the_end(narrow.v1, job_id)
-    assert (job["status"], job["error"]["code"]) == ("failed", "provider_error")
-    assert job["extra_fields"]["attempts"] == 2
+def test_failures_that_may_pass_are_tried_again_after_a_pause(narrow):
+    """All at once, for the sake of the pauses: none holds the one slot."""
+    vendor = Vendor(
+        overloaded=[fault(503), json_answer(ANSWER)],
+        reset=[RESET, json_answer(ANSWER)],
+        hopeless=[fault(500, "first"), fault(503, "last", "still not")],
+    )
+    narrow.upstream.script = [vendor]
+    models = ("overloaded", "reset", "hopeless", "down/m")
+    job_ids = {}
+    for model in models:  # three may wait at once
+        job_ids[model] = submit(narrow.v1, model)
+        wait_until(lambda job_id=job_ids[model]: narrow.record(job_id).attempts, "it has begun")
+    ends = {model: poll_to_the_end(narrow.v1, job_ids[model]) for model in models}
+    assert {narrow.record(job_id).attempts for job_id in job_ids.values()} == {2}
+    for model, (first, second) in vendor.called_at.items():
+        assert 0.9 < second - first < 5, model
+    assert ends["overloaded"]["status"] == ends["reset"]["status"] == "completed"
+    # When all attempts have failed, the last error is shown.
+    assert ends["hopeless"]["error"] == {"code": "last", "message": "still not"}
+    assert ends["hopeless"]["extra_fields"]["attempts"] == 2
+    assert (ends["down/m"]["status"], ends["down/m"]["error"]["code"]) == (
+        "failed",
+        "provider_error",
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
@@ -105,10 +118,6 @@ def test_no_attempt_is_planned_for_after_the_deadline(narrow):
     job = poll_to_the_end(narrow.v1, submit(narrow.v1, "m"))  # the deadline is 20 s
     assert (job["status"], job["error"]["code"]) == ("failed", "quota")
     assert len(narrow.upstream.seen) == 1
-
-
-def _pieces(failure):
-    return failure if isinstance(failure, list) else [failure]
 
 
 def _ended(narrow, job_id):

@@ -1,7 +1,6 @@
 """Redis Sentinel and Redis Cluster, by URL alone."""
 
 import json
-import signal
 import threading
 import time
 import uuid
@@ -238,16 +237,3 @@ def test_maintenance_of_a_cluster_looks_into_every_partition(on_cluster, store: 
     maintenance = JobMaintenance(store, build_message)
     assert abs(maintenance.now_ms() / 1000 - time.time()) < 5
     assert set(maintenance.counts()) == {"queued", "running", "parked"}
-
-
-def test_a_cluster_that_is_away_refuses_jobs_and_is_found_again(on_cluster, cluster):
-    """The last: it freezes the cluster."""
-    for node in cluster:
-        node.process.signal(signal.SIGSTOP)
-    started = time.monotonic()
-    answer = post(on_cluster.v1, {"model": "echo/hello", "input": "x"}, x_bf_async="true")
-    for node in cluster:
-        node.process.signal(signal.SIGCONT)
-    assert answer.status_code == 503
-    assert time.monotonic() - started < 15
-    wait_until(lambda: is_accepted(on_cluster), "jobs are accepted again", FAILOVER_SECONDS)
