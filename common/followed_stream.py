@@ -48,6 +48,8 @@ def stream_in_background(
 class FollowedStream:
     """See ProviderStream. ``stream`` is the first part of it."""
 
+    has_more_at_hand = False  # only jobs are followed, and their events are stored, not relayed
+
     def __init__(
         self,
         provider: BackgroundProvider,

@@ -48,6 +48,8 @@ class JobStream:
     Never raises while iterating; a stream that cannot go on ends with an ``error`` event.
     """
 
+    has_more_at_hand = False
+
     def __init__(
         self,
         record: JobRecord,

@@ -157,6 +157,11 @@ class RelayedStream:
         finally:
             self.close()
 
+    @property
+    def has_more_at_hand(self) -> bool:
+        """See ProviderStream."""
+        return self._stream.has_more_at_hand
+
     def events(self) -> Iterator[SseEvent | None]:
         """The same, raising MuninnError for what breaks the stream. Does not close it."""
         for event in self._stream:

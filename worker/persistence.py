@@ -1,5 +1,6 @@
 """Doing to the store what has to be done, however long the store is away."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,6 +28,8 @@ class Persistence:
 
     def until_done(self, action: Callable[[], Result]) -> Result:
         """Do it, again and again. Raises ServiceUnavailable only after ``give_up``."""
+        with contextlib.suppress(ServiceUnavailable):
+            return action()  # nearly always; what follows costs more than the action
         retrying = Retrying(
             retry=retry_if_exception_type(ServiceUnavailable),
             wait=wait_random_exponential(multiplier=0.1, max=2),

@@ -46,6 +46,12 @@ class ProviderStream(Protocol):
 
     headers: dict[str, str]
 
+    @property
+    def has_more_at_hand(self) -> bool:
+        """Whether the event after the last one is there already, so that a reader may wait for
+        it before writing."""
+        ...
+
     def __iter__(self) -> Iterator[SseEvent | None]: ...
 
     def close(self) -> None: ...

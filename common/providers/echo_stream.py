@@ -21,6 +21,8 @@ _SIZED_PIECE = 1024
 class EchoStream:
     """A stream of events already decided on; None among them stands for silence."""
 
+    has_more_at_hand = False
+
     def __init__(
         self, events: Iterable[Event | None], call: UpstreamCall, headers: dict[str, str]
     ) -> None:

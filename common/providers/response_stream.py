@@ -23,6 +23,8 @@ _LAST_BYTES_SECONDS = 0.05
 class LiveStream:
     """Events as they arrive; see ProviderStream. It may be iterated once."""
 
+    has_more_at_hand = False
+
     def __init__(
         self,
         exchange: Exchange,
@@ -90,9 +92,12 @@ class LiveStream:
             decoded = self._decoder.feed(data)
         except ValueError:
             raise ProviderInvalidAnswer("An event of the provider's stream is too long.") from None
-        for each in decoded:
-            if event := normalised(each, self._mask):
-                yield event
+        events, fault = _sound(decoded, self._mask)
+        for still_to_come, event in zip(range(len(events) - 1, -1, -1), events, strict=True):
+            self.has_more_at_hand = still_to_come > 0
+            yield event
+        if fault is not None:
+            raise fault
 
     def _forgotten_end(self) -> SseEvent:
         """The terminal event of a server that forgets the blank line after it."""
@@ -108,6 +113,8 @@ class LiveStream:
 class DerivedStream:
     """The events of a response that came whole although a stream was asked for."""
 
+    has_more_at_hand = True
+
     def __init__(self, response: dict[str, Any], headers: dict[str, str]) -> None:
         self.headers = headers
         self.response = response
@@ -118,6 +125,20 @@ class DerivedStream:
 
     def close(self) -> None:
         """There is nothing left to close."""
+
+
+def _sound(
+    decoded: Iterable[SseEvent], mask: Mask
+) -> tuple[list[SseEvent], ProviderInvalidAnswer | None]:
+    """The events up to the first that is none, and what is wrong with that one."""
+    events: list[SseEvent] = []
+    try:
+        for each in decoded:
+            if event := normalised(each, mask):
+                events.append(event)
+    except ProviderInvalidAnswer as fault:
+        return events, fault
+    return events, None
 
 
 def normalised(event: SseEvent, mask: Mask) -> SseEvent | None:

@@ -24,6 +24,8 @@ RESPONSE: dict[str, Any] = {
 class FakeStream:
     """Yields what it was given; an exception among it is raised."""
 
+    has_more_at_hand = False
+
     def __init__(self, pieces: Iterable[SseEvent | Exception | None]) -> None:
         self.headers = {"x-request-id": "req_1"}
         self.closed = 0
