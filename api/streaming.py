@@ -9,7 +9,7 @@ from common.sse import COMMENT, SseEvent, encode_event
 # Proxies between us and the caller shall pass each event on as it comes.
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 # So that the first of many events does not wait for all of them.
-MOST_TOGETHER = 32
+MOST_TOGETHER = 64
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 
 

@@ -6,7 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 from common.errors import ServiceUnavailable
 from common.queue import RUN, Waiting, Work
 from common.settings import Settings
-from common.store.connection import SENTINEL, SENTINEL_PORT, database_of, hosts_of, master_of
+from common.store.connection import (
+    SENTINEL,
+    SENTINEL_PORT,
+    database_of,
+    hosts_of,
+    master_of,
+    sentinel_options,
+)
 from common.store.keys import JOBS_QUEUE
 
 if TYPE_CHECKING:
@@ -22,7 +29,6 @@ REDIS_TRANSPORT_OPTIONS = {
     "max_connections": 64,
     "visibility_timeout": 3600,
 }
-SENTINEL_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 2}
 # A message counts as sent when the broker says that it has it.
 AMQP_TRANSPORT_OPTIONS = {
     "confirm_publish": True,
@@ -53,7 +59,7 @@ def _broker_settings(url: str) -> dict[str, Any]:
         options = {
             **REDIS_TRANSPORT_OPTIONS,
             "master_name": master_of(url),
-            "sentinel_kwargs": SENTINEL_OPTIONS,
+            "sentinel_kwargs": sentinel_options(),
         }
         return {"broker_url": _sentinel_url(url), "broker_transport_options": options}
     if url.startswith("unix://"):

@@ -94,16 +94,20 @@ def database_of(url: str) -> int:
     return int(path) if path.isdecimal() else 0
 
 
+def sentinel_options() -> dict[str, Any]:
+    """How a sentinel is asked. When one does not answer the next one is: none is asked twice,
+    which would cost seconds for each that is away."""
+    return _options(SOCKET_TIMEOUT_SECONDS) | {"retry": Retry(NoBackoff(), 0)}
+
+
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """A pool for the master that sentinels know, which waits for a free connection."""
 
 
 def _of_sentinel(url: str, options: dict[str, Any]) -> "redis.Redis":
-    # The next sentinel is asked when one does not answer: no need to ask one twice.
-    asking = _options(SOCKET_TIMEOUT_SECONDS) | {"retry": Retry(NoBackoff(), 0)}
     sentinel = Sentinel(
         hosts_of(url, SENTINEL_PORT),
-        sentinel_kwargs=asking,
+        sentinel_kwargs=sentinel_options(),
         db=database_of(url),
         retry=_retry(),
         **credentials_of(url),

@@ -99,7 +99,7 @@ def narrow_upstream() -> Iterator[Upstream]:
 def narrow_muninn(
     tmp_path_factory: pytest.TempPathFactory, narrow_upstream: Upstream
 ) -> Iterator[Muninn]:
-    """A Muninn with the tightest of limits: one job at a time, three that wait, two calls each."""
+    """A Muninn with the tightest of limits: one job at a time, four that wait, two calls each."""
     folder = tmp_path_factory.mktemp("narrow")
     server = StoreServer(folder / "store")
     running = Muninn(
@@ -108,7 +108,7 @@ def narrow_muninn(
         providers=provider_rows(narrow_upstream.url),
         default_provider="upstream",
         worker_concurrency=1,
-        max_queued_jobs=3,
+        max_queued_jobs=4,
         max_provider_attempts=2,
         run_deadline_seconds=20,
         keep_input_bytes=1000,

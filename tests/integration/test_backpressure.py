@@ -19,11 +19,11 @@ ANSWER = {
 
 @pytest.fixture
 def full(narrow):
-    """One job runs and three wait: as many as may."""
+    """One job runs and four wait: as many as may."""
     narrow.upstream.script = [[HOLD], json_answer(ANSWER)]
     job_ids = [submit(narrow.v1, "m")]
     narrow.upstream.wait_for_requests(1)
-    job_ids += [submit(narrow.v1, "m") for _ in range(3)]
+    job_ids += [submit(narrow.v1, "m") for _ in range(4)]
     yield narrow
     requests.post(f"{narrow.v1}/responses/{job_ids[0]}/cancel", timeout=10)
     for job_id in job_ids:
@@ -48,7 +48,7 @@ def test_a_submit_that_was_accepted_is_replayed_also_when_the_queue_is_full(narr
     narrow.upstream.wait_for_requests(1)
     body = {"model": "m", "input": "x"}
     accepted = post(narrow.v1, body, x_bf_async="true", idempotency_key="accepted")
-    others = [submit(narrow.v1, "m") for _ in range(2)]
+    others = [submit(narrow.v1, "m") for _ in range(3)]
     replayed = post(narrow.v1, body, x_bf_async="true", idempotency_key="accepted")
     assert replayed.content == accepted.content
     requests.post(f"{narrow.v1}/responses/{first}/cancel", timeout=10)

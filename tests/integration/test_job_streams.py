@@ -176,14 +176,6 @@ def test_a_provider_that_fails_in_the_middle_ends_the_stream_with_its_error(clie
     )  # fmt: skip
 
 
-def test_a_provider_that_fails_and_then_answers_restarts_the_stream(client, v1):
-    seen = list(start(client, "echo/flaky-1", WORDS))
-    check_numbered(seen)
-    assert text_of(seen) == WORDS
-    assert seen[-1].type == "response.completed"
-    assert not any(map(is_restart, seen)), "nothing was published by the attempt that failed"
-
-
 def test_an_attempt_that_broke_off_is_void_for_its_readers(client, upstream):
     overloaded = {"type": "error", "code": "server_error", "message": "busy", "param": None}
     upstream.script = [

@@ -82,9 +82,9 @@ class Sentinel:
 @pytest.fixture
 def pair(tmp_path):
     """Master and replica."""
-    master = StoreServer(tmp_path / "master")
-    options = f"--replicaof {HOST} {master.port} --repl-diskless-sync-delay 0"
-    replica = StoreServer(tmp_path / "replica", *options.split())
+    at_once = ["--repl-diskless-sync-delay", "0"]
+    master = StoreServer(tmp_path / "master", *at_once)
+    replica = StoreServer(tmp_path / "replica", *at_once, "--replicaof", HOST, str(master.port))
     with replica.client() as client:
         wait_until(lambda: client.info()["master_link_status"] == "up", "the replica has it all")
     yield master, replica

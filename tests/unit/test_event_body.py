@@ -16,7 +16,8 @@ class Source:
         self._pieces = pieces
 
     def __iter__(self):
-        for event, self.has_more_at_hand in self._pieces:
+        for event, has_more in self._pieces:
+            self.has_more_at_hand = has_more
             yield event
 
     def close(self):

@@ -1,7 +1,9 @@
 -- ARGV: id. A running attempt finds its record gone and closes its call.
-local held = redis.call('HMGET', JOB, 'status', 'streamed')
+local held = redis.call('HMGET', JOB, 'status', 'streamed', 'ttl_seconds')
+local now = now_ms()
 leave_indexes(ARGV[1])
-leave_peers(ARGV[1], now_ms())
+leave_peers(ARGV[1], now)
+if held[1] and not TERMINAL[held[1]] then leave_batch(now, held[3] * 1000) end
 redis.call('ZREM', WEBHOOKS, ARGV[1])
 local deleted = redis.call('DEL', JOB, EVENTS)
 if held[2] == '1' and not TERMINAL[held[1]] then
