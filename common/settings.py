@@ -141,7 +141,9 @@ class Settings(BaseModel):
         5, gt=0, description="Calls made for a job whose provider fails in a way that may pass."
     )
     shutdown_grace_seconds: float = Field(
-        25.0, ge=0, description="What a stopping worker gives its running jobs to end."
+        25.0,
+        ge=0,
+        description="What a stopping worker or front gives its running jobs and calls to end.",
     )
     webhooks: dict[str, WebhookRow] = Field(
         default_factory=dict, description="Webhook endpoints, as one JSON object by name."
