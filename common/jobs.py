@@ -60,7 +60,8 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in the hands of one attempt. ``attempt`` is its fencing number, from 1.
+    """A job in the hands of one attempt. ``token`` is what it holds the job by, and what tells it
+    from any other claim of the same id; ``attempt`` counts from 1.
 
     ``failures`` counts the calls the provider has failed so far; times are the store's, in ms.
     ``last_sequence`` numbers the last event that earlier attempts have published, ``upstream_id``
@@ -68,6 +69,7 @@ class Claim:
     """
 
     job_id: str
+    token: str
     attempt: int
     request: bytes
     options: bytes

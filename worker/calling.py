@@ -78,7 +78,7 @@ class JobCaller:
                 stream.close()
         finally:
             self._writer.flush()  # the job's end is written after its last event
-            self._writer.forget(claim.job_id, claim.attempt)
+            self._writer.forget(claim)
 
     def _noting(self, claim: Claim, call: UpstreamCall) -> Callable[[str], None]:
         def note(upstream_id: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from common.jobs import Claim
 from common.store.job_events import Append, JobEvents
 from worker.persistence import Persistence
 
@@ -21,7 +22,7 @@ class EventWriter:
         self._events = events
         self._persistence = persistence
         self._waiting: list[Append] = []
-        self._refused: set[tuple[str, int]] = set()
+        self._refused: set[str] = set()
         self._changed = threading.Condition()
         self._left = 0
         self._written = 0
@@ -42,9 +43,8 @@ class EventWriter:
 
     def leave(self, append: Append) -> bool:
         """Leave events to be appended; False when an earlier append of the attempt was refused."""
-        key = (append.claim.job_id, append.claim.attempt)
         with self._changed:
-            if key in self._refused:
+            if append.claim.token in self._refused:
                 return False
             self._waiting.append(append)
             self._left += 1
@@ -57,10 +57,10 @@ class EventWriter:
             goal = self._left
             self._changed.wait_for(lambda: self._written >= goal or self._stopped.is_set())
 
-    def forget(self, job_id: str, attempt: int) -> None:
+    def forget(self, claim: Claim) -> None:
         """The attempt is over: its refusal need not be remembered."""
         with self._changed:
-            self._refused.discard((job_id, attempt))
+            self._refused.discard(claim.token)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -80,16 +80,16 @@ class EventWriter:
         with self._changed:
             for append, accepted in zip(merged, done, strict=True):
                 if not accepted:
-                    self._refused.add((append.claim.job_id, append.claim.attempt))
+                    self._refused.add(append.claim.token)
             self._written += len(batch)
             self._changed.notify_all()
 
 
 def _merged(batch: Sequence[Append]) -> list[Append]:
     """One append for each attempt, its events in order."""
-    by_attempt: dict[tuple[str, int], list[Append]] = {}
+    by_attempt: dict[str, list[Append]] = {}
     for append in batch:
-        by_attempt.setdefault((append.claim.job_id, append.claim.attempt), []).append(append)
+        by_attempt.setdefault(append.claim.token, []).append(append)
     return [
         Append(
             claim=appends[0].claim,

@@ -44,7 +44,7 @@ class LeaseKeeper:
         self._beat_seconds = beat_seconds
         self._renew_seconds = store.limits.lease_ms / 1000 / RENEWALS_PER_LEASE
         self._renewed_at = 0.0
-        self._held: dict[tuple[str, int], HeldJob] = {}
+        self._held: dict[str, HeldJob] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._idle = threading.Condition(self._lock)
@@ -52,14 +52,13 @@ class LeaseKeeper:
     @contextmanager
     def holding(self, claim: Claim, call: UpstreamCall, deadline: float) -> Iterator[None]:
         """Keep the job's lease while inside."""
-        key = (claim.job_id, claim.attempt)
         with self._lock:
-            self._held[key] = HeldJob(claim, call, deadline)
+            self._held[claim.token] = HeldJob(claim, call, deadline)
         try:
             yield
         finally:
             with self._lock:
-                del self._held[key]
+                del self._held[claim.token]
                 if not self._held:
                     self._idle.notify_all()
 
@@ -100,7 +99,7 @@ class LeaseKeeper:
         self._end_late(held)
         now = time.monotonic()
         renew = now - self._renewed_at >= self._renew_seconds
-        pairs = [(job.claim.job_id, job.claim.attempt) for job in held]
+        pairs = [(job.claim.job_id, job.claim.token) for job in held]
         try:
             lost = self._store.heartbeat(pairs, renew=renew)
         except ServiceUnavailable:
@@ -112,7 +111,7 @@ class LeaseKeeper:
 
     def _end_lost(self, held: list[HeldJob], lost: set[str]) -> None:
         for job in held:
-            if job.claim.job_id in lost:
+            if job.claim.token in lost:
                 log.info("job is no longer ours: job_id=%s", job.claim.job_id)
                 job.call.abort(LOST)
 

@@ -67,7 +67,7 @@ class JobEvents:
 
     def _arguments(self, append: Append) -> list[Argument]:
         claim = append.claim
-        arguments: list[Argument] = [claim.job_id, claim.attempt, self.cap]
+        arguments: list[Argument] = [claim.job_id, claim.token, self.cap]
         arguments += [append.partial, append.response_id]
         for stored in append.events:
             if stored.event is not None:

@@ -155,11 +155,11 @@ class JobStore:
         args: list[Argument] = [job_id, token, limits.lease_ms, message]
         args += [limits.queue_deadline_ms, limits.longest_life_ms]
         claimed = self.scripts.run("claim", self.keys.of_script(job_id), args)
-        return claim_of(job_id, *claimed) if claimed else None
+        return claim_of(job_id, token, *claimed) if claimed else None
 
     def note_upstream(self, claim: Claim, upstream_id: str) -> bool:
         """Remember the response that was started at the provider, for the attempts to come."""
-        args: list[Argument] = [claim.attempt, upstream_id]
+        args: list[Argument] = [claim.token, upstream_id]
         seconds = self.limits.longest_life_ms // 1000
         alias = ("SET", self.keys.alias(upstream_id), claim.job_id, "EX", seconds)
         keys = self.keys.of_script(claim.job_id)
@@ -179,7 +179,8 @@ class JobStore:
         """End the job. False when that was not for this attempt to do (any more)."""
         args: list[Argument] = [
             claim.job_id,
-            claim.attempt,
+            claim.token,
+            claim.created_at_ms,
             ending.status.value,
             self.limits.keep_input_bytes,
         ]
@@ -208,7 +209,7 @@ class JobStore:
         With an error the attempt counts as a failure of the provider. False when the job was not
         this attempt's to give.
         """
-        args: list[Argument] = [claim.job_id, claim.attempt, int(delay_seconds * 1000), message]
+        args: list[Argument] = [claim.job_id, claim.token, int(delay_seconds * 1000), message]
         if error is not None:
             args += ["failures", claim.failures + 1, "error", orjson.dumps(error)]
         return bool(self.scripts.run("release", self.keys.of_script(claim.job_id), args))
@@ -218,28 +219,29 @@ class JobStore:
         args: list[Argument] = [job_id, "queued", "inf", message]
         return bool(self.scripts.run("requeue", self.keys.of_script(job_id), args) == b"requeued")
 
-    def heartbeat(self, held: Sequence[tuple[str, int]], *, renew: bool) -> set[str]:
-        """Renew the leases of these (job id, attempt), or only look; the ids that are lost.
+    def heartbeat(self, held: Sequence[tuple[str, str]], *, renew: bool) -> set[str]:
+        """Renew the leases of these (job id, claim token), or only look; the tokens that no longer
+        hold their job.
 
         One round trip for each partition, however many jobs.
         """
         lost: set[str] = set()
-        by_partition: dict[int, list[tuple[str, int]]] = {}
-        for job_id, attempt in held:
-            by_partition.setdefault(self.keys.partition_of(job_id), []).append((job_id, attempt))
+        by_partition: dict[int, list[tuple[str, str]]] = {}
+        for job_id, token in held:
+            by_partition.setdefault(self.keys.partition_of(job_id), []).append((job_id, token))
         for partition, jobs in by_partition.items():
             lost |= self._heartbeat_of_partition(partition, jobs, renew)
         return lost
 
     def _heartbeat_of_partition(
-        self, partition: int, jobs: list[tuple[str, int]], renew: bool
+        self, partition: int, jobs: list[tuple[str, str]], renew: bool
     ) -> set[str]:
         records = [self.keys.job(job_id) for job_id, _ in jobs]
         keys = [records[0], *self.keys.indexes(partition), *records]
         args: list[Argument] = [self.limits.lease_ms if renew else 0]
         for job in jobs:
             args += job
-        return {job_id.decode() for job_id in self.scripts.run("heartbeat", keys, args)}
+        return {token.decode() for token in self.scripts.run("heartbeat", keys, args)}
 
     def cancel(self, job_id: str) -> JobStatus | None:
         """Cancel a job that has not ended; the status afterwards, None when there is no job."""

@@ -112,12 +112,13 @@ def summary_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
     return record_of(job_id, [by_name.get(field) for field in FIELDS])
 
 
-def claim_of(job_id: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
+def claim_of(job_id: str, token: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
     """The claim out of what the claim script answers."""
     attempt, request, options, created_at, started_at, *rest = values
     failures, ttl_seconds, sequence, shape, streamed, upstream_id = rest
     return Claim(
         job_id=job_id,
+        token=token,
         attempt=_int(attempt) or 0,
         request=request or b"",
         options=options or b"{}",

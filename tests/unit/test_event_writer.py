@@ -13,7 +13,7 @@ from worker.persistence import Persistence
 
 
 def claim_of(job_id="a", attempt=1):
-    return Claim(job_id, attempt, b"", b"{}", 0, 0, 0, 0, 60)
+    return Claim(job_id, f"{job_id}-{attempt}", attempt, b"", b"{}", 0, 0, 0, 0, 60)
 
 
 def append(sequence, claim=None, **more):
@@ -98,7 +98,7 @@ def test_an_attempt_that_was_refused_is_told_so_until_it_is_forgotten(started):
     writer.flush()
     assert not writer.leave(append(2))
     assert writer.leave(append(2, claim_of(attempt=2)))
-    writer.forget("a", 1)
+    writer.forget(claim_of("a", 1))
     assert writer.leave(append(3))
 
 

@@ -36,7 +36,7 @@ class FakeWriter:
 
 def claim_of(last_sequence=None, attempt=1):
     return Claim(
-        JOB_ID, attempt, b"", b"{}", 0, 0, 0, 0, 60, shape=b'{"model":"m"}',
+        JOB_ID, f"token-{attempt}", attempt, b"", b"{}", 0, 0, 0, 0, 60, shape=b'{"model":"m"}',
         streamed=True, last_sequence=last_sequence,
     )  # fmt: skip
 

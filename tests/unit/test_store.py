@@ -166,6 +166,23 @@ def test_a_failure_of_an_overtaken_attempt_does_not_count(store: JobStore) -> No
     assert store.finish(new, FAILED)
 
 
+def test_an_attempt_of_a_deleted_job_has_nothing_to_do_with_one_that_has_its_id_now(
+    store: JobStore,
+) -> None:
+    job = submitted(store)
+    old = claimed(store, job)
+    store.delete(job.id)
+    again = replace(job, submission="again", created_at_ms=job.created_at_ms + 1)
+    assert store.create(again)
+    new = claimed(store, again)
+    assert (old.job_id, old.attempt) == (new.job_id, new.attempt)
+    assert not store.finish(old, DONE)
+    assert not store.finish(old, FAILED)
+    assert not store.release(old, b"")
+    assert store.heartbeat([(job.id, old.token), (job.id, new.token)], renew=True) == {old.token}
+    assert store.finish(new, DONE)
+
+
 def test_a_job_given_back_is_queued_with_a_message(store: JobStore) -> None:
     job = submitted(store)
     store.client.delete(JOBS_QUEUE)
@@ -255,7 +272,7 @@ def test_an_unreachable_redis_is_service_unavailable() -> None:
         lambda: store.get(job.id),
         lambda: store.find_by_response("r"),
         lambda: store.claim(job.id, "t"),
-        lambda: store.heartbeat([(job.id, 1)], renew=True),
+        lambda: store.heartbeat([(job.id, "t")], renew=True),
         lambda: store.cancel(job.id),
         lambda: store.delete(job.id),
         maintenance(store).now_ms,

@@ -26,11 +26,12 @@ def test_a_parked_job_is_promoted_when_it_is_due_and_not_before(store: JobStore)
 
 def test_heartbeat_renews_what_is_held_and_names_what_is_not(store: JobStore) -> None:
     kept, cancelled, deleted = (submitted(store) for _ in range(3))
-    held = [(job.id, claimed(store, job).attempt) for job in (kept, cancelled, deleted)]
+    claims = [claimed(store, job) for job in (kept, cancelled, deleted)]
+    held = [(claim.job_id, claim.token) for claim in claims]
     store.cancel(cancelled.id)
     store.delete(deleted.id)
     lease_runs_out(store, kept)
-    assert store.heartbeat(held, renew=True) == {cancelled.id, deleted.id}
+    assert store.heartbeat(held, renew=True) == {claim.token for claim in claims[1:]}
     lease = store.client.zscore(store.keys.index("running", 0), kept.id)
     assert lease is not None
     assert lease > 1
@@ -40,7 +41,7 @@ def test_heartbeat_without_renewing_only_looks(store: JobStore) -> None:
     job = submitted(store)
     claim = claimed(store, job)
     lease_runs_out(store, job)
-    assert store.heartbeat([(job.id, claim.attempt)], renew=False) == set()
+    assert store.heartbeat([(job.id, claim.token)], renew=False) == set()
     assert store.client.zscore(store.keys.index("running", 0), job.id) == 1
 
 
@@ -50,7 +51,7 @@ def test_a_heartbeat_does_not_bring_back_the_lease_of_an_overtaken_attempt(store
     lease_runs_out(store, job)
     maintenance(store).rescue(2, max_attempts=3)
     claimed(store, job)
-    assert store.heartbeat([(job.id, old.attempt)], renew=True) == {job.id}
+    assert store.heartbeat([(job.id, old.token)], renew=True) == {old.token}
 
 
 def test_a_lost_job_is_rescued_until_its_attempts_are_used_up(store: JobStore) -> None:

@@ -175,8 +175,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             return
         job, claim = held
         is_held = job.is_held_by(claim)
-        lost = self.store.heartbeat([(job.id, claim.attempt)], renew=renew)
-        assert lost == (set() if is_held else {job.id})
+        lost = self.store.heartbeat([(job.id, claim.token)], renew=renew)
+        assert lost == (set() if is_held else {claim.token})
         if is_held and renew:
             job.lease_is_over = False
 

@@ -1,11 +1,11 @@
--- ARGV: id, attempt, cap, partial and response id (each '' for none), then sequence number, name
+-- ARGV: id, claim token, cap, partial and response id (each '' for none), then sequence number, name
 -- and data of each event.
 -- Events of the current attempt join the job's stream; 0 when the attempt is not current any more.
 -- Sequence numbers grow over all attempts, so an append that is sent twice adds nothing twice.
-local attempt, cap, partial, response_id = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local held = redis.call('HMGET', JOB, 'status', 'attempt', 'sequence')
-if held[1] ~= 'in_progress' or held[2] ~= attempt then return 0 end
-local last = tonumber(held[3] or '-1')
+local token, cap, partial, response_id = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local held = redis.call('HMGET', JOB, 'claim', 'sequence')
+if held[1] ~= token then return 0 end
+local last = tonumber(held[2] or '-1')
 for i = 6, #ARGV, 3 do
   local sequence = tonumber(ARGV[i])
   if sequence > last then

@@ -1,8 +1,7 @@
--- ARGV: id, attempt, delay_ms, message, then fields. The current attempt lets go of its job:
+-- ARGV: id, claim token, delay_ms, message, then fields. The current attempt lets go of its job:
 -- back to the queue at once, or parked until its next attempt is due.
-local id, attempt, delay_ms, message = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local held = redis.call('HMGET', JOB, 'status', 'attempt')
-if held[1] ~= 'in_progress' or held[2] ~= attempt then return 0 end
+local id, token, delay_ms, message = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+if redis.call('HGET', JOB, 'claim') ~= token then return 0 end
 local now = now_ms()
 leave_peers(id, now)
 if #ARGV > 4 then redis.call('HSET', JOB, unpack(ARGV, 5)) end
