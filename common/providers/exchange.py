@@ -14,7 +14,10 @@ from common.providers.base import UpstreamCall
 from common.providers.connections import Connection
 from common.providers.wire import Decoding, WireAnswer
 
-_RECEIVE_BYTES = 65536
+# Who waits for bytes holds the buffer for them all the while, a thousand calls a thousand buffers:
+# so a small one, until there is more to read than it takes.
+_WAITING_BYTES = 4 * 1024
+_FLOWING_BYTES = 64 * 1024
 _SMALL_BYTES = 65536
 
 
@@ -41,6 +44,7 @@ class Exchange:
         self._call = call
         self._read_timeout_seconds = read_timeout_seconds
         self._silent_seconds = 0.0
+        self._buffer_bytes = _WAITING_BYTES
         self._give_back = give_back
         self._decoding: Decoding | None = None
         self._peeked = b""
@@ -139,7 +143,7 @@ class Exchange:
         connection = self._held()
         connection.set_timeout(waits)
         try:
-            data = connection.sock.recv(_RECEIVE_BYTES)
+            data = connection.sock.recv(self._buffer_bytes)
         except TimeoutError:
             self._note_silence(waits)
             return False
@@ -147,6 +151,8 @@ class Exchange:
             self._end(clean=False)
             return True
         if data:
+            is_flowing = len(data) >= _WAITING_BYTES
+            self._buffer_bytes = _FLOWING_BYTES if is_flowing else _WAITING_BYTES
             self._silent_seconds = 0.0
             self._feed(data)
         else:
