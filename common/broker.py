@@ -1,5 +1,6 @@
 """Celery's broker: where it is, and how Celery is set up for it."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +19,8 @@ from common.store.keys import JOBS_QUEUE
 
 if TYPE_CHECKING:
     from celery import Celery
+
+log = logging.getLogger(__name__)
 
 PUBLISH_TIMEOUT_SECONDS = 5.0
 
@@ -122,8 +125,6 @@ class BrokerQueue:
         return b""
 
     def send(self, job_id: str) -> None:
-        from kombu.exceptions import OperationalError
-
         try:
             self._celery.send_task(
                 self._work.task,
@@ -136,7 +137,8 @@ class BrokerQueue:
                 retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0},
                 ignore_result=True,
             )
-        except (OperationalError, OSError) as error:
+        except Exception as error:  # kombu lets some of its transports' own ones through
+            log.warning("message not sent: %s", type(error).__name__)
             raise ServiceUnavailable(
                 "The job queue cannot be reached.", retry_after_seconds=2.0
             ) from error

@@ -96,6 +96,9 @@ class JobRunner:
             answer = self._caller.answer(claim, call)
         except CallAborted as aborted:
             self._on_abort(claim, aborted.reason)
+        except ServiceUnavailable:
+            # This process has to go, and could not note what it had to: not the job's fault.
+            self._on_abort(claim, HANDED_BACK)
         except MuninnError as error:
             self._on_failure(claim, error, deadline)
         except Exception:

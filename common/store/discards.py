@@ -50,6 +50,11 @@ class Discards:
             except ServiceUnavailable:
                 pause.wait(RETRY_SECONDS)
                 continue
+            except Exception:
+                log.exception("a refused job could not be taken back: job_id=%s", oldest[0])
+                self._to_the_end(oldest)
+                pause.wait(RETRY_SECONDS)
+                continue
             log.info("refused job taken back: job_id=%s", oldest[0])
             self._done(oldest)
 
@@ -57,6 +62,12 @@ class Discards:
         with self._lock:
             self._is_running = bool(self._waiting)
             return self._waiting[0] if self._waiting else None
+
+    def _to_the_end(self, failed: tuple[str, str]) -> None:
+        """The others are not held up by it."""
+        with self._lock:
+            if self._waiting and self._waiting[0] == failed:
+                self._waiting.rotate(-1)
 
     def _done(self, taken_back: tuple[str, str]) -> None:
         with self._lock:

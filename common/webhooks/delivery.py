@@ -53,20 +53,36 @@ class WebhookDelivery:
     def _run(self, job_id: str) -> None:
         token = uuid.uuid4().hex
         attempt = self._deliveries.claim(job_id, token, self._lease_ms)
-        told = self._event(job_id) if attempt else None
-        if attempt is None or told is None:
+        if attempt is None:
             log.info("nothing to deliver: job_id=%s", job_id)
             return
         try:
-            status = self._post(job_id, *told)
+            status = self._tell(job_id)
         except NotDelivered as error:
             self._failed(job_id, token, attempt, error.reason)
             return
-        if 200 <= status < 300:
+        if status is None:
+            log.info("gone before it was told of: job_id=%s", job_id)
+        elif 200 <= status < 300:
             self._deliveries.delivered(job_id, token, status)
             log.info("webhook delivered: job_id=%s attempt=%d", job_id, attempt)
         else:
             self._failed(job_id, token, attempt, _refusal(status), status)
+
+    def _tell(self, any_id: str) -> int | None:
+        """The status that the receiver answered; None when there is nothing to tell any more.
+
+        Raises NotDelivered also for a bug of ours: an attempt that is not settled would be made
+        again for ever.
+        """
+        try:
+            told = self._event(any_id)
+            return self._post(any_id, *told) if told else None
+        except (NotDelivered, ServiceUnavailable):
+            raise
+        except Exception as error:
+            log.exception("delivery failed: job_id=%s", any_id)
+            raise NotDelivered("internal_error") from error
 
     def _event(self, any_id: str) -> tuple[str, bytes] | None:
         """Where the event of a job or a batch goes, and its body."""

@@ -1,6 +1,7 @@
 """How Celery is told where its broker is, and how failures of a broker come out."""
 
 import pytest
+from amqp.exceptions import PreconditionFailed
 from kombu import Connection
 
 from common.broker import BrokerQueue, create_celery
@@ -74,3 +75,12 @@ def test_a_broker_that_cannot_be_reached_is_service_unavailable(scheme):
     with pytest.raises(ServiceUnavailable):
         queue.oldest_waiting()
     assert queue.message("x") == b""
+
+
+def test_a_broker_that_refuses_the_queue_is_an_unavailable_one():
+    class Refusing:
+        def send_task(self, *_: object, **__: object) -> None:
+            raise PreconditionFailed("a queue of another type has this name")
+
+    with pytest.raises(ServiceUnavailable):
+        BrokerQueue(Refusing()).send("job 1")

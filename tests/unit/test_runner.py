@@ -266,6 +266,12 @@ def test_a_worker_that_has_to_go_gives_up_writing(store):
     assert store.get(JOB_ID).status is JobStatus.IN_PROGRESS
 
 
+def test_a_job_does_not_fail_because_its_worker_had_to_go_without_the_store(store):
+    record = (bench := Bench(store, ServiceUnavailable("away"))).run()
+    assert (record.status, record.error) == (JobStatus.QUEUED, None)
+    assert bench.waiting() == 2
+
+
 def test_a_worker_that_was_frozen_while_it_claimed_asks_again_and_leaves_what_it_lost(store):
     bench = Bench(store, lease_seconds=0.03)
     bench.submit()

@@ -103,6 +103,15 @@ def test_a_claim_asked_twice_because_its_answer_was_lost_is_the_same_claim(store
     assert again.attempt == first.attempt == 1
 
 
+def test_a_claim_asked_again_has_its_whole_lease_again(store: JobStore) -> None:
+    job = submitted(store)
+    store.claim(job.id, "token")
+    lease_runs_out(store, job)
+    assert store.claim(job.id, "token") is not None
+    care = maintenance(store)
+    assert care.rescue(care.now_ms(), 3) == {}
+
+
 def test_an_unknown_job_cannot_be_claimed(store: JobStore) -> None:
     assert store.claim(str(uuid.uuid4()), "token") is None
 

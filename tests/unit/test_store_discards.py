@@ -59,3 +59,18 @@ def test_a_job_that_a_repeated_submit_was_answered_with_is_not_taken_back(store:
     store.discard(refused)
     store.discard(repeated)
     assert store.get(refused.id) is not None
+
+
+def test_a_discard_that_fails_of_itself_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.store.discards.RETRY_SECONDS", 0.01)
+    done: list[str] = []
+
+    def discard(job_id: str, submission: str) -> None:
+        if job_id == "broken" and "good" not in done:
+            raise ValueError("a bug")
+        done.append(job_id)
+
+    discards = Discards(discard)
+    discards.later("broken", "a")
+    discards.later("good", "b")
+    wait_until(lambda: done == ["good", "broken"], "both are taken back", 5)

@@ -13,6 +13,16 @@ from tests.support.stored_jobs import (
 )
 
 
+def test_a_second_message_does_not_bring_a_parked_job_back_before_its_time(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert store.release(claim, b"", delay_seconds=60, error={})
+    assert store.claim(job.id, "of the second message") is None
+    assert indexed(store, job) == ["parked"]
+    assert maintenance(store).promote_parked(claim.claimed_at_ms + 120_000) == [job.id]
+    assert store.claim(job.id, "of its new message") is not None
+
+
 def test_a_parked_job_is_promoted_when_it_is_due_and_not_before(store: JobStore) -> None:
     job = submitted(store)
     claim = claimed(store, job)

@@ -113,7 +113,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         job = self.a_job(pick)
         token = f"{job.id} {job.attempt + 1}"
         claim = self.store.claim(job.id, token)
-        if job.place not in ("queued", "parked"):
+        if job.place != "queued":
             assert claim is None
             return
         job.status, job.place, job.token = JobStatus.IN_PROGRESS, "running", token

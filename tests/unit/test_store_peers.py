@@ -251,3 +251,33 @@ def test_whatever_happens_the_bound_holds_and_no_place_stays_free(redis_client, 
     for _ in range(150):
         crowd.step(choice)
         crowd.check()
+
+
+def test_a_message_kept_for_a_broker_that_is_no_more_does_not_keep_a_job_from_ending(
+    store: JobStore,
+) -> None:
+    first, second = bounded(store, 2)
+    held = claim(store, first)
+    assert held
+    assert claim(store, second) is None
+    moved = JobStore(store.client, Keys(), store.limits)
+    assert moved.finish(held, DONE)
+    assert status_of(store, first) is JobStatus.COMPLETED
+    care = JobMaintenance(moved, lambda job_id: b"")
+    assert care.promote_parked(care.now_ms()) == [second.id]
+
+
+def test_a_worker_hears_of_a_cancel_when_a_provider_works_on_the_job_that_waits_for_a_place(
+    store: JobStore,
+) -> None:
+    first, second = bounded(store, 2)
+    held = claim(store, second)
+    assert held
+    assert store.note_upstream(held, "resp_1")
+    assert store.release(held, build_message(second.id))
+    assert claim(store, first)
+    assert claim(store, second) is None
+    store.client.delete(JOBS_QUEUE)  # all messages were taken
+    assert store.cancel(second.id) is JobStatus.CANCELLED
+    assert messages(store) == [second.id]
+    assert store.abandoned_upstream(second.id)

@@ -109,3 +109,20 @@ def test_a_store_that_is_away_leaves_the_delivery_to_its_lease(
     dispatcher.ended(job_id)
     monkeypatch.undo()
     assert deliveries.due(FAR) == [job_id]
+
+
+def test_an_attempt_that_fails_of_itself_counts_and_is_bounded(
+    store, deliveries, dispatcher, monkeypatch
+) -> None:
+    def broken(*_: object) -> dict[str, str]:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr("common.webhooks.delivery.signed_headers", broken)
+    job_id = ended(store)
+    delivery = delivery_of(store, deliveries, FakeSender(), attempts=2)
+    for _ in range(2):
+        time_comes(store, job_id)
+        dispatcher.tick(FAR)
+        delivery.run(job_id)
+    found = store.get(job_id).delivery
+    assert (found.state, found.last_error) == (DeliveryState.GIVEN_UP, "internal_error")

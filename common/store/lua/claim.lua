@@ -4,7 +4,8 @@
 local LOOK_AGAIN_MS, LONGEST_MS = 30000, 600000
 local id, token, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
-local held = redis.call('HMGET', JOB, 'status', 'claim', 'peers', 'max_running', 'created_at')
+local held = redis.call('HMGET', JOB, 'status', 'claim', 'peers', 'max_running', 'created_at',
+  'next_attempt_at')
 
 -- Members that are not even waiting any more left without giving up their place.
 local function forget_gone(peers)
@@ -36,6 +37,8 @@ local function wait_for_place(peers)
 end
 
 if held[1] == 'queued' then
+  -- Some second message of a job that its provider has asked not to be called for yet.
+  if held[6] and tonumber(held[6]) > now then return false end
   local peers = held[3]
   if peers then
     -- One that is past its deadline is let through, so that its worker can tell.
@@ -56,7 +59,9 @@ if held[1] == 'queued' then
   redis.call('ZADD', RUNNING, now + lease_ms, id)
 elseif held[1] ~= 'in_progress' or held[2] ~= token then
   return false
-end -- else: our own claim, asked again because its answer was lost on the way
+else -- our own claim, asked again because its answer was lost on the way, or came late
+  redis.call('ZADD', RUNNING, now + lease_ms, id)
+end
 return { now, redis.call('HMGET', JOB, 'attempt', 'request', 'options', 'created_at', 'started_at',
   'failures', 'ttl_seconds', 'sequence', 'shape', 'streamed',
   'upstream_id') }

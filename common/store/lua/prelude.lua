@@ -20,7 +20,7 @@ local function now_ms()
 end
 
 local function push(message)
-  if message ~= '' then redis.call('LPUSH', QUEUE, message) end
+  if message ~= '' and QUEUE then redis.call('LPUSH', QUEUE, message) end
 end
 
 local function leave_indexes(id)
@@ -54,7 +54,7 @@ local function admit_waiting(peers, now)
       redis.call('SADD', peers, id)
       if redis.call('ZSCORE', QUEUED, id) then
         -- its message is on its way
-      elseif held[3] and held[3] ~= '' then
+      elseif QUEUE and held[3] and held[3] ~= '' then
         redis.call('ZREM', PARKED, id)
         redis.call('ZADD', QUEUED, now, id)
         push(held[3])
