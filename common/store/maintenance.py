@@ -4,16 +4,19 @@ Safe to run anywhere, any number of times at once: each step is a compare-and-se
 the work is done once. A job that is really running is touched only when its lease has run out.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 import redis
 
-from common.errors import DeadlineExceeded, MuninnError, WorkerLost
+from common.errors import DeadlineExceeded, InternalError, MuninnError, WorkerLost
 from common.job_errors import error_fields
 from common.store.job_store import JobStore
 from common.store.scripts import store_errors
+
+log = logging.getLogger(__name__)
 
 BATCH = 200
 
@@ -103,7 +106,14 @@ class JobMaintenance:
         ]
 
     def _run(self, script: str, job_id: str, args: list[Any]) -> str:
-        outcome: bytes = self._store.scripts.run(script, self._store.keys.of_script(job_id), args)
+        """What became of the job; ``broken`` for one whose record the script cannot work with,
+        which must not stand in the way of the others."""
+        try:
+            keys = self._store.keys.of_script(job_id)
+            outcome: bytes = self._store.scripts.run(script, keys, args)
+        except InternalError:
+            log.error("job cannot be looked after: job_id=%s", job_id)
+            return "broken"
         return outcome.decode()
 
 

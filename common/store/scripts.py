@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -10,7 +11,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
-from common.errors import ServiceUnavailable
+from common.errors import InternalError, ServiceUnavailable
 from common.store.cluster import is_cluster
 
 log = logging.getLogger(__name__)
@@ -19,29 +20,32 @@ RETRY_AFTER_SECONDS = 2.0
 
 Argument = str | bytes | int | float
 
+# A refusal for the state that the server is in begins with a word for it, such as MISCONF or
+# CLUSTERDOWN; of a mere ERR redis-py leaves the text alone.
+_STATE = re.compile(r"[A-Z]{3,} ")
+
 # Everything that redis-py raises.
 STORE_ERRORS = (RedisError, RedisClusterException)
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn anything that Redis or the way to it raises into ServiceUnavailable."""
+    """Turn anything that Redis or the way to it raises into ServiceUnavailable.
+
+    A command that the server will never carry out, such as a script that fails on what it finds,
+    is an InternalError: trying again does not help.
+    """
     try:
         yield
     except STORE_ERRORS as error:
-        _log(error)
+        if type(error) is ResponseError and not _STATE.match(str(error)):
+            log.error("the job store refused a command: %s", error)
+            raise InternalError("The job store failed.") from error
+        # The text of a redis-py error may hold an address, never a password.
+        log.warning("job store unavailable: %s: %s", type(error).__name__, error)
         raise ServiceUnavailable(
             "The job store cannot be reached.", retry_after_seconds=RETRY_AFTER_SECONDS
         ) from error
-
-
-def _log(error: Exception) -> None:
-    """The text of a redis-py error may hold an address, never a password."""
-    if type(error) is ResponseError:
-        # It was there and refused: out of disk, say, or a bug of ours. Not just an outage.
-        log.error("job store refused a command: %s", error)
-    else:
-        log.warning("job store unavailable: %s", type(error).__name__)
 
 
 class Scripts:

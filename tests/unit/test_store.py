@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from redis.exceptions import ResponseError
 
-from common.errors import RateLimited, ServiceUnavailable
+from common.errors import InternalError, RateLimited, ServiceUnavailable
 from common.jobs import Ending, JobStatus
 from common.queue import build_message
 from common.store.connection import connect
 from common.store.job_store import JobStore, StoreLimits
 from common.store.keys import JOBS_QUEUE, Keys
+from common.store.scripts import store_errors
 from tests.support.stored_jobs import (
     DONE,
     FAILED,
@@ -267,6 +269,19 @@ def test_every_key_of_ended_jobs_expires(store: JobStore) -> None:
     store.cancel(submitted(store).id)
     store.client.delete(JOBS_QUEUE)
     assert all(store.client.ttl(key) > 0 for key in store.client.keys("*"))
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [
+        ("MISCONF Redis is configured to save", ServiceUnavailable),
+        ("CLUSTERDOWN The cluster is down", ServiceUnavailable),
+        ("value is not an integer or out of range", InternalError),
+    ],
+)
+def test_a_refusal_for_good_is_told_from_one_that_passes(said: str, raised: type) -> None:
+    with pytest.raises(raised), store_errors():
+        raise ResponseError(said)
 
 
 def test_an_unreachable_redis_is_service_unavailable() -> None:

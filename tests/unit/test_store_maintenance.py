@@ -113,3 +113,12 @@ def test_counts_tell_where_jobs_stand(store: JobStore) -> None:
     claimed(store, submitted(store))
     store.release(claimed(store, submitted(store)), b"", delay_seconds=9)
     assert maintenance(store).counts() == {"queued": 1, "running": 1, "parked": 1}
+
+
+def test_a_broken_record_does_not_stand_in_the_way_of_the_others(store: JobStore) -> None:
+    broken, sound = submitted(store), submitted(store)
+    for job in (broken, sound):
+        claimed(store, job)
+    store.client.hset(store.keys.job(broken.id), "lost", "not a number")
+    store.client.zadd(store.keys.index("running", 0), {broken.id: 1, sound.id: 2})
+    assert maintenance(store).rescue(3, max_attempts=3) == {sound.id: "requeued"}
