@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 3
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
+INSTALL := PYTHONWARNINGS=ignore $(PIP) install --quiet --constraint constraints.txt --editable
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 CHECKED := api common worker tests

@@ -58,6 +58,8 @@ PUBLIC = frozenset({"/healthz", "/readyz", "/version", "/openapi.json", "/docs"}
 def create_app(services: Services) -> Flask:
     """The front, on these services."""
     app = Flask("muninn", static_folder=None)
+    # A doubled slash is an unknown path: for it too a redirect would come as HTML.
+    app.url_map.merge_slashes = False
     for prefix in PREFIXES:
         for method, path, handler in RESPONSES_ROUTES:
             _add(app, services, method, prefix + path, handler)

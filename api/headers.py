@@ -74,14 +74,18 @@ def result_ttl_seconds(incoming: Incoming, default: int, maximum: int) -> int:
 
 
 def idempotency_key(incoming: Incoming) -> str | None:
-    """The caller's key for this submit. Raises InvalidValue for one that is too long."""
+    """The caller's key for this submit. Raises InvalidValue for one that is empty or too long.
+
+    The server under the front hands on a value outside ASCII as an empty one. To take that for no
+    key would be a second paid call when the caller repeats it.
+    """
     key = incoming.header(IDEMPOTENCY_KEY)
-    if key is not None and len(key) > LONGEST_IDEMPOTENCY_KEY:
+    if key is not None and not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY:
         raise InvalidValue(
-            f"The header {IDEMPOTENCY_KEY} takes at most {LONGEST_IDEMPOTENCY_KEY} characters.",
+            f"The header {IDEMPOTENCY_KEY} takes 1 to {LONGEST_IDEMPOTENCY_KEY} ASCII characters.",
             param=IDEMPOTENCY_KEY,
         )
-    return key or None
+    return key
 
 
 def webhook(incoming: Incoming) -> str | None:

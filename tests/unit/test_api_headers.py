@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.headers import parse_headers, result_ttl_seconds
+from api.headers import idempotency_key, parse_headers, result_ttl_seconds
 from api.incoming import Incoming
 from common.errors import InvalidValue
 from common.inference import CallOptions
@@ -86,3 +86,15 @@ def test_raw_options_are_read():
 def test_the_ttl_is_a_whole_positive_number_of_seconds_or_the_default(value, seconds):
     headers = {} if value is None else {"x_bf_async_job_result_ttl": value}
     assert result_ttl_seconds(incoming(**headers), default=3600, maximum=7200) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "  ", "k" * 256])
+def test_an_idempotency_key_that_is_empty_or_too_long_is_refused(value):
+    with pytest.raises(InvalidValue) as caught:
+        idempotency_key(incoming(idempotency_key=value))
+    assert caught.value.param == "idempotency-key"
+
+
+def test_an_idempotency_key_is_optional():
+    assert idempotency_key(incoming()) is None
+    assert idempotency_key(incoming(idempotency_key="k" * 255)) == "k" * 255

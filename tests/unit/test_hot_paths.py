@@ -40,6 +40,15 @@ def test_both_ways_answer_the_same(app, prefix, method, path, body):
     assert shown(short) == shown(long)
 
 
+@pytest.mark.parametrize(
+    "path", ["//v1/responses", "/v1//responses/some-id", "/openai//v1/responses"]
+)
+def test_a_doubled_slash_is_an_unknown_path_and_no_redirect(app, path):
+    response = app.test_client().open(path, base_url="http://host", method="POST", data=b"{}")
+    assert response.status_code == 404
+    assert response.get_json()["error"]["code"] == "not_found"
+
+
 def test_a_failure_nobody_foresaw_is_a_500_that_tells_nothing(app, monkeypatch, caplog):
     monkeypatch.setattr("api.responses.parse_headers", lambda incoming: 1 / 0)
     response = app.test_client().post("/v1/responses", data=b"{}")
