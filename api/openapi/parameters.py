@@ -70,6 +70,7 @@ CREATE_HEADERS = (
         "For jobs: submitting the same body again with the same key answers the same job, for as "
         "long as that is stored. Another body with that key is refused (422).",
         type="string",
+        minLength=1,
         maxLength=LONGEST_IDEMPOTENCY_KEY,
     ),
     _header(

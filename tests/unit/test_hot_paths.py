@@ -41,10 +41,10 @@ def test_both_ways_answer_the_same(app, prefix, method, path, body):
 
 
 @pytest.mark.parametrize(
-    "path", ["//v1/responses", "/v1//responses/some-id", "/openai//v1/responses"]
+    "path", ["/v1//responses", "/openai//v1/responses", "/openai/v1//responses"]
 )
 def test_a_doubled_slash_is_an_unknown_path_and_no_redirect(app, path):
-    response = app.test_client().open(path, base_url="http://host", method="POST", data=b"{}")
+    response = app.test_client().post(path, data=b"{}")
     assert response.status_code == 404
     assert response.get_json()["error"]["code"] == "not_found"
 
