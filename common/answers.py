@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from common.errors import MuninnError
+
 REQUEST_TYPE = "responses"
 
 
@@ -96,6 +98,17 @@ def _repairs(response: dict[str, Any]) -> dict[str, Any]:
         # A poll is repeated until the status is a final one.
         repairs["status"] = "failed" if response.get("error") else "completed"
     return repairs | whole_times(response)
+
+
+def error_event(error: MuninnError, sequence_number: int) -> dict[str, Any]:
+    """The event that ends a stream which cannot go on.
+
+    It says everything twice, flat as OpenAI's type has it and nested as its SDKs look for it to
+    raise an exception.
+    """
+    fault = {"code": error.code, "message": error.message, "param": error.param}
+    nested = {"type": error.type, **fault}
+    return {"type": "error", **fault, "error": nested, "sequence_number": sequence_number}
 
 
 def whole_times(response: dict[str, Any]) -> dict[str, int]:

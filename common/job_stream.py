@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from tenacity import wait_random_exponential
 
+from common.answers import error_event
 from common.errors import InternalError, JobNotFound, MuninnError, ServiceUnavailable
 from common.job_stream_events import (
     FIRST_STORED_SEQUENCE,
@@ -194,17 +195,8 @@ def _encoded(event: dict[str, Any]) -> StoredEvent:
 
 
 def _error_event(error: MuninnError, sequence: int) -> SseEvent:
-    gone = isinstance(error, JobNotFound)
-    fault = {
-        "code": error.code,
-        "message": "The job was deleted, or it has expired." if gone else error.message,
-        "param": error.param,
-    }
-    event = {
-        "type": "error",
-        **fault,
-        "error": {"type": error.type, **fault},
-        "sequence_number": sequence,
-        "extra_fields": {"chunk_index": sequence},
-    }
+    event = error_event(error, sequence) | {"extra_fields": {"chunk_index": sequence}}
+    if isinstance(error, JobNotFound):
+        message = "The job was deleted, or it has expired."
+        event |= {"message": message, "error": event["error"] | {"message": message}}
     return SseEvent(b"error", orjson.dumps(event))

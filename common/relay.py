@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from common.answers import Answer, Exchange, decorate, whole_times
+from common.answers import Answer, Exchange, decorate, error_event, whole_times
 from common.errors import CallAborted, InternalError, MuninnError, ProviderInvalidAnswer
 from common.pricing import response_cost
 from common.providers.base import ProviderStream
@@ -106,19 +106,9 @@ class EventCompleter:
             missing["content_index"] = 0
 
     def error_event(self, error: MuninnError) -> SseEvent:
-        """The event that ends a stream which cannot go on.
-
-        It says everything twice, flat as OpenAI's type has it and nested as its SDKs look for it
-        to raise an exception.
-        """
-        fault = {"code": error.code, "message": error.message, "param": error.param}
-        body = {
-            "type": "error",
-            **fault,
-            "error": {"type": error.type, **fault},
-            "sequence_number": self._sequence_number,
-        }
-        return SseEvent(b"error", self._spliced(orjson.dumps(body), b""))
+        """The event that ends a stream which cannot go on."""
+        event = error_event(error, self._sequence_number)
+        return SseEvent(b"error", self._spliced(orjson.dumps(event), b""))
 
 
 def _parse(data: bytes) -> dict[str, Any]:
