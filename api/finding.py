@@ -33,3 +33,11 @@ def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
     if record is None or not caller.may_see(record.owner):
         raise JobNotFound
     return record
+
+
+def cancel_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
+    """The caller's job after it was cancelled, or as it is if it had ended. Raises as ``find_job``
+    does."""
+    record = find_job(store, caller, any_id)
+    store.cancel(record.id)
+    return find_job(store, caller, record.id)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from api.finding import look_again
 from api.headers import ASYNC_ID
+from api.polling import replayed_header
 from api.reply import Reply
 from api.streaming import stream_reply
 from common.bootstrap import Services
@@ -40,8 +41,7 @@ def submitted_stream_reply(services: Services, submitted: Submitted) -> Reply:
         streamed=True,
     )
     reply = job_stream_reply(services, record)
-    replayed = {"idempotent-replayed": "true"} if submitted.is_replayed else {}
-    return replace(reply, headers=reply.headers | replayed)
+    return replace(reply, headers=reply.headers | replayed_header(submitted))
 
 
 def starting_after(query: dict[str, str]) -> int:

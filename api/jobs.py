@@ -7,22 +7,27 @@ from functools import partial
 import orjson
 
 from api.auth import identify
-from api.finding import find_job
+from api.finding import cancel_job, find_job
 from api.headers import parse_headers, wait_seconds
 from api.incoming import Incoming
 from api.limits import limited
 from api.paging import page_limit
-from api.polling import pace_headers, poll_headers, waited
+from api.polling import (
+    pace_headers,
+    poll_headers,
+    replayed_header,
+    waited,
+    waited_after_submit,
+)
 from api.reply import Reply, json_reply
 from api.submitting import SubmitRequest
 from api.submitting import submit as submit_job
 from common.bootstrap import Services
 from common.envelope import STATUS_OF_WORD, envelope, summary, timestamp
-from common.errors import InvalidValue, JobNotFound, ServiceUnavailable
+from common.errors import InvalidValue
 from common.jobs import JobRecord, JobStatus
 from common.schemas import parse_create_request
 from common.store.listing import list_jobs
-from common.submission import Submitted
 
 METADATA = "metadata."
 
@@ -40,25 +45,15 @@ def submit(services: Services, incoming: Incoming) -> Reply:
 
 def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
     submitted = submit_job(services, incoming, request)
-    replayed = {"idempotent-replayed": "true"} if submitted.is_replayed else {}
     seconds = wait_seconds(incoming)
-    record = _waited_for(services, submitted, seconds) if seconds else None
+    record = waited_after_submit(services, submitted, seconds)
     if record is not None:
         reply = _shown(record, seconds)
-        return replace(reply, headers=reply.headers | replayed)
+        return replace(reply, headers=reply.headers | replayed_header(submitted))
     created_at = timestamp(submitted.created_at_ms)
     body = {"id": submitted.job_id, "status": "pending", "created_at": created_at}
-    return json_reply(body, 202, poll_headers(submitted.created_at_ms) | replayed)
-
-
-def _waited_for(services: Services, submitted: Submitted, seconds: int) -> JobRecord | None:
-    """The job when its end or the time has come; None if it cannot be had: it is accepted, and no
-    trouble with waiting may say otherwise."""
-    try:
-        record = services.store.get(submitted.job_id)
-        return waited(services, record, seconds) if record is not None else None
-    except (JobNotFound, ServiceUnavailable):
-        return None
+    headers = poll_headers(submitted.created_at_ms) | replayed_header(submitted)
+    return json_reply(body, 202, headers)
 
 
 def poll(services: Services, incoming: Incoming, job_id: str) -> Reply:
@@ -78,10 +73,7 @@ def _shown(record: JobRecord, seconds: int) -> Reply:
 
 def cancel(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``POST /v1/async/responses/{id}/cancel``."""
-    caller = identify(services, incoming)
-    record = find_job(services.store, caller, job_id)
-    services.store.cancel(record.id)
-    return json_reply(envelope(find_job(services.store, caller, record.id)))
+    return json_reply(envelope(cancel_job(services.store, identify(services, incoming), job_id)))
 
 
 def delete(services: Services, incoming: Incoming, job_id: str) -> Reply:

@@ -37,18 +37,31 @@ def waited(services: Services, record: JobRecord, wait_seconds: int) -> JobRecor
 
 def submit_reply(services: Services, submitted: Submitted, wait_seconds: int) -> Reply:
     """The job as it was submitted, or its end if the caller prefers to wait and it came."""
-    headers = poll_headers(submitted.created_at_ms)
-    if submitted.is_replayed:
-        headers["idempotent-replayed"] = "true"
-    as_submitted = Reply(200, submitted.shape, headers)
+    headers = poll_headers(submitted.created_at_ms) | replayed_header(submitted)
+    record = waited_after_submit(services, submitted, wait_seconds)
+    if record is None:
+        return Reply(200, submitted.shape, headers)
+    reply = _applied(poll_reply(record), wait_seconds)
+    return replace(reply, headers=headers | reply.headers) if submitted.is_replayed else reply
+
+
+def waited_after_submit(
+    services: Services, submitted: Submitted, wait_seconds: int
+) -> JobRecord | None:
+    """The job when its end or the time has come; None if nobody wants to wait, or if it cannot be
+    had: it is accepted, and no trouble with waiting may say otherwise."""
     if wait_seconds == 0:
-        return as_submitted
+        return None
     try:
         record = services.store.get(submitted.job_id)
-        reply = waited_reply(services, record, wait_seconds) if record else as_submitted
+        return waited(services, record, wait_seconds) if record is not None else None
     except (JobNotFound, ServiceUnavailable):
-        return as_submitted  # it is accepted: no trouble with waiting may say otherwise
-    return replace(reply, headers=headers | reply.headers) if submitted.is_replayed else reply
+        return None
+
+
+def replayed_header(submitted: Submitted) -> dict[str, str]:
+    """Says that an earlier submit with the same key made the job, where that is so."""
+    return {"idempotent-replayed": "true"} if submitted.is_replayed else {}
 
 
 def _applied(reply: Reply, wait_seconds: int) -> Reply:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from api.auth import Caller, identify
-from api.finding import find_job
+from api.finding import cancel_job, find_job
 from api.headers import ASYNC, parse_headers, wait_seconds
 from api.incoming import Incoming
 from api.job_streaming import job_stream_reply, starting_after, submitted_stream_reply
@@ -69,9 +69,7 @@ def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
 
 def cancel(services: Services, incoming: Incoming, response_id: str) -> Reply:
     """``POST …/responses/{id}/cancel``: a job that has ended is answered as it is."""
-    record = find_job(services.store, identify(services, incoming), response_id)
-    services.store.cancel(record.id)
-    return poll_reply(find_job(services.store, identify(services, incoming), record.id))
+    return poll_reply(cancel_job(services.store, identify(services, incoming), response_id))
 
 
 def delete(services: Services, incoming: Incoming, response_id: str) -> Reply:

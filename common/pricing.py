@@ -9,7 +9,7 @@ from typing import Any
 
 from common.answers import Exchange
 
-UNKNOWN_MODELS_KEPT = 4096
+MODELS_REMEMBERED = 4096
 
 
 def response_cost(exchange: Exchange, response: dict[str, Any]) -> dict[str, float] | None:
@@ -34,7 +34,7 @@ def cost_of(provider: str, model: str, usage: Any) -> dict[str, float] | None:
     }
 
 
-@lru_cache(maxsize=UNKNOWN_MODELS_KEPT)
+@lru_cache(maxsize=MODELS_REMEMBERED)
 def _is_priced(provider: str, model: str) -> bool:
     """Whether the list knows the model. Loading it takes a while, so it is loaded when asked."""
     from genai_prices import Usage, calc_price

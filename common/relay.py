@@ -71,7 +71,8 @@ class EventCompleter:
         changes: dict[str, Any] = dict(whole_times(response))
         if (cost := response_cost(self._exchange, response)) is not None:
             changes["usage"] = {**response["usage"], "cost": cost}
-        event["response"] = {**response, **changes}
+        if changes:
+            event["response"] = {**response, **changes}
         return clashed or bool(changes)
 
     def _spliced(self, data: bytes, additions: bytes) -> bytes:

@@ -47,7 +47,6 @@ class LeaseKeeper:
         self._held: dict[str, HeldJob] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._idle = threading.Condition(self._lock)
 
     @contextmanager
     def holding(self, claim: Claim, call: UpstreamCall, deadline: float) -> Iterator[None]:
@@ -59,8 +58,6 @@ class LeaseKeeper:
         finally:
             with self._lock:
                 del self._held[claim.token]
-                if not self._held:
-                    self._idle.notify_all()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="leases", daemon=True).start()
@@ -68,10 +65,10 @@ class LeaseKeeper:
     def stop(self) -> None:
         self._stopped.set()
 
-    def wait_until_idle(self, timeout_seconds: float) -> bool:
-        """Whether no job is held any more, after at most this long."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._held, timeout_seconds)
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is held."""
+        return not self._held
 
     def abort_all(self, reason: str) -> int:
         """End every upstream call; the number of them."""

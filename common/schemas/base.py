@@ -83,7 +83,6 @@ _Object = Annotated[Object, Tag(OBJECT)]
 TextOrObject = Annotated[_Text | _Object, Discriminator(json_type)]
 TextOrStrings = Annotated[_Text | Annotated[Strings, Tag(ARRAY)], Discriminator(json_type)]
 StringsOrObject = Annotated[Annotated[Strings, Tag(ARRAY)] | _Object, Discriminator(json_type)]
-TextOrArray = Annotated[_Text | Annotated[list[Any], Tag(ARRAY)], Discriminator(json_type)]
 
 
 def doc(description: str, *examples: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from common.jobs import TERMINAL, Claim, Ending, JobStatus, NewJob
+from common.jobs import TERMINAL, TRANSITIONS, Claim, Ending, JobStatus, NewJob
 from common.queue import build_message
 from common.store.job_store import JobStore, StoreLimits
 from common.store.keys import ENDED_CHANNEL, JOBS_QUEUE, Keys
@@ -79,6 +79,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.subscriber = self.client.pubsub(ignore_subscribe_messages=True)
         self.subscriber.subscribe(ENDED_CHANNEL)
         self.heard: list[str] = []
+        self.statuses: dict[str, JobStatus] = {}
 
     def teardown(self) -> None:
         self.subscriber.close()
@@ -275,6 +276,13 @@ class StoreAgainstModel(RuleBasedStateMachine):
             assert record.result == job.result
             assert (record.error or {}).get("code") == job.code
             assert record.is_ended == (job.endings == 1)
+
+    @invariant()
+    def a_status_changes_only_as_the_table_says(self) -> None:
+        for job in self.jobs:
+            before = self.statuses.get(job.id, job.status)
+            assert job.status == before or job.status in TRANSITIONS[before]
+            self.statuses[job.id] = job.status
 
     @invariant()
     def every_active_job_stands_in_one_index_and_an_ended_one_in_none(self) -> None:
