@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from common.jobs import Delivery, JobRecord, JobStatus
-from common.settings import mask_url
+from common.masked_settings import mask_url
 
 STATUS_WORDS = {
     JobStatus.QUEUED: "pending",

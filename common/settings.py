@@ -38,13 +38,7 @@ WELL_KNOWN = {"redis_url": "REDIS_URL", "port": "PORT"}
 # Written as one JSON object in their variable.
 JSON_FIELDS = ("providers", "webhooks", "keys")
 
-STARS = "**********"
 STORE_URL = re.compile(r"(rediss?|unix|sentinel|rediss?\+[a-z]+)://.", re.IGNORECASE)
-# Up to the last @: a password may hold one itself, and too many stars are better than too few.
-PASSWORD_IN_URL = re.compile(r"(://[^:/@?#\s]*:).*@", re.DOTALL)
-SECRET_IN_QUERY = re.compile(
-    r"([?&][^=&#]*(?:pass|key|token|secret|sig)[^=&#]*=)[^&#]*", re.IGNORECASE
-)
 
 
 class SettingsError(Exception):
@@ -247,26 +241,6 @@ def _check_urls(settings: Settings) -> None:
         raise SettingsError(
             f"{variable_of('broker_url')}: Celery cannot use a Redis Cluster; name another broker"
         )
-
-
-def masked(settings: Settings) -> dict[str, Any]:
-    """The effective settings as JSON-ready values, every secret masked."""
-    shown: dict[str, Any] = settings.model_dump(mode="json")
-    for field in ("redis_url", "broker_url"):
-        shown[field] = mask_url(shown[field])
-    for row in shown["providers"].values():
-        row["base_url"] = mask_url(row["base_url"])
-        row["headers"] = dict.fromkeys(row["headers"], STARS)
-    for row in shown["keys"].values():
-        row["hash"] = STARS
-    for row in shown["webhooks"].values():
-        row["url"] = mask_url(row["url"])
-    return shown
-
-
-def mask_url(url: str) -> str:
-    """The URL with its passwords, between ``:`` and ``@`` or in the query, replaced by stars."""
-    return SECRET_IN_QUERY.sub(r"\1***", PASSWORD_IN_URL.sub(r"\1***@", url))
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from pathlib import Path
 from string import Template
 
+from common.masked_settings import mask_url
 from common.provider_rows import ProviderRow
 from common.running.ports import http_url, reachable_host
-from common.settings import Settings, mask_url
+from common.settings import Settings
 
 # Examples name echo in full: they work, and cost nothing, whatever the default provider is.
 EXAMPLES = Template("""\

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
+from common.masked_settings import masked
 from common.running.up import module_argv
-from common.settings import PREFIX, Settings, load_settings, masked, variable_of
+from common.settings import PREFIX, Settings, load_settings, variable_of
 
 
 def become(module: str, environ: Mapping[str, str]) -> NoReturn:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.settings import Settings, SettingsError, load_settings, mask_url, masked
+from common.masked_settings import mask_url, masked
+from common.settings import Settings, SettingsError, load_settings
 
 KEY = "sk-secret-value"
 

@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from common.key_rows import KeyRow, hashed_rows, keys_of_rows
-from common.settings import SettingsError, load_settings, masked
+from common.masked_settings import masked
+from common.settings import SettingsError, load_settings
 from common.virtual_keys import VirtualKey, digest_of, is_model_pattern, new_secret
 from tests.support.keys import make_key
 

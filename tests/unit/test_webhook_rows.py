@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from common.settings import SettingsError, load_settings, masked
+from common.masked_settings import masked
+from common.settings import SettingsError, load_settings
 from common.webhook_rows import is_plain_url
 from tests.support.webhooks import OLD_SECRET, SECRET, rows
 
