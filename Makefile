@@ -18,7 +18,7 @@ DEV := $(VENV)/.installed-dev
 CHECKED := api common worker tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev-install test chaos bench check format clean
+.PHONY: help run install dev-install test fuzz chaos bench check audit format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,16 +33,23 @@ dev-install: $(DEV) ## Install what tests and checks need as well
 test: $(DEV) ## Run all tests; no Redis and no network needed
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
+fuzz: $(DEV) ## Send thousands of requests made from /openapi.json, for minutes
+	@MUNINN_FUZZ_EXAMPLES=60 $(BIN)/python -m pytest tests/integration/test_openapi_fuzz.py $(ARGS)
+
 chaos: $(DEV) ## Kill, stop and cut off real processes for minutes; ARGS='--seed 7'
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(DEV) ## Measure speed and memory, for minutes; ARGS='--quick' for a look
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-check: $(DEV) ## Check format, lint and types
+check: $(DEV) ## Check format, lint and types, and pinned versions for known vulnerabilities
 	@$(BIN)/ruff format --check $(CHECKED)
 	@$(BIN)/ruff check $(CHECKED)
 	@$(BIN)/mypy
+	@$(BIN)/python .ci/audit.py
+
+audit: $(DEV) ## Only that last part
+	@$(BIN)/python .ci/audit.py
 
 format: $(DEV) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format $(CHECKED)

@@ -7,15 +7,30 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
 
-from api import batches, health, input_items, jobs, responses, webhooks
+from api import (
+    batches,
+    health,
+    input_items,
+    jobs,
+    metrics,
+    overview,
+    responses,
+    retrying,
+    ui_pages,
+    usage,
+    webhooks,
+)
 from api.auth import identify
 from api.documentation import docs_page, openapi_document
 from api.errors import error_reply
 from api.hot_paths import HotPaths
 from api.incoming import Incoming
-from api.reply import Reply
+from api.reply import GUARDS, Reply
+from api.request_log import ROUTE, RequestLog, route_name
+from api.request_metrics import CountedRequests
 from common.bootstrap import Services
 from common.errors import InvalidValue, MethodNotAllowed, RouteNotFound
+from common.tracing import traced_front
 
 Handler = Callable[..., Reply]
 
@@ -41,6 +56,8 @@ ENVELOPE_ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/v1/async/responses/<job_id>/cancel", jobs.cancel),
     ("DELETE", "/v1/async/responses/<job_id>", jobs.delete),
     ("POST", "/v1/async/responses/<job_id>/webhook", webhooks.redeliver),
+    ("GET", "/v1/async/responses/<job_id>/request", retrying.show_request),
+    ("POST", "/v1/async/responses/<job_id>/retry", retrying.retry),
 ]
 
 OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
@@ -49,10 +66,19 @@ OPERATIONS_ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/version", health.version),
     ("GET", "/openapi.json", openapi_document),
     ("GET", "/docs", docs_page),
+    ("GET", "/metrics", metrics.show),
+    ("GET", "/v1/async/overview", overview.show),
+    ("GET", "/v1/usage", usage.show),
 ]
 
+# For browsers alone; not part of what programs are told of.
+UI_ROUTES: list[tuple[str, str, Handler]] = ui_pages.routes()
+
 # Everything else is asked for a key before its handler is even called.
-PUBLIC = frozenset({"/healthz", "/readyz", "/version", "/openapi.json", "/docs"})
+PAGE_PATHS = frozenset(path for _, path, _ in UI_ROUTES)
+PUBLIC = PAGE_PATHS | frozenset({"/healthz", "/readyz", "/version", "/openapi.json", "/docs"})
+# Asks by itself, for its own token is good too.
+ASKS_BY_ITSELF = frozenset({"/metrics"})
 
 
 def create_app(services: Services) -> Flask:
@@ -63,21 +89,27 @@ def create_app(services: Services) -> Flask:
     for prefix in PREFIXES:
         for method, path, handler in RESPONSES_ROUTES:
             _add(app, services, method, prefix + path, handler)
-    for method, path, handler in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES):
+    for method, path, handler in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES, *UI_ROUTES):
         _add(app, services, method, path, handler)
-    app.register_error_handler(Exception, _failed)
+    app.register_error_handler(Exception, partial(_failed, services))
     hot_paths = HotPaths(app.wsgi_app, services, PREFIXES)
-    app.wsgi_app = hot_paths  # type: ignore[method-assign]
+    counted = CountedRequests(hot_paths, services.metrics.requests)
+    front = RequestLog(counted, logs_all=services.settings.access_log)
+    app.wsgi_app = traced_front(front)  # type: ignore[method-assign, assignment]
     return app
 
 
 def _add(app: Flask, services: Services, method: str, path: str, handler: Handler) -> None:
-    view = partial(_view, services, handler, is_public=path in PUBLIC)
+    is_public, route = path in PUBLIC | ASKS_BY_ITSELF, route_name(path)
+    view = partial(_view, services, handler, is_public=is_public, route=route)
     # A trailing slash is forgiven: a redirect would turn an SDK's POST into a GET.
     app.add_url_rule(path, f"{method} {path}", view, methods=[method], strict_slashes=False)
 
 
-def _view(services: Services, handler: Handler, is_public: bool, **arguments: str) -> Response:
+def _view(
+    services: Services, handler: Handler, is_public: bool, route: str, **arguments: str
+) -> Response:
+    request.environ[ROUTE] = route
     incoming = Incoming(request.environ)
     if not is_public:
         identify(services, incoming)
@@ -88,13 +120,14 @@ def _to_flask(reply: Reply) -> Response:
     return Response(
         reply.body,
         status=reply.status,
-        headers=reply.headers,
+        headers=GUARDS | reply.headers,
         content_type=reply.content_type,
         direct_passthrough=not isinstance(reply.body, bytes),
     )
 
 
-def _failed(error: Exception) -> Response:
+def _failed(services: Services, error: Exception) -> Response:
+    services.metrics.requests.refused(error)
     response = _to_flask(error_reply(_ours(error)))
     if isinstance(error, FlaskMethodNotAllowed) and error.valid_methods:
         response.headers["allow"] = ", ".join(sorted(error.valid_methods))

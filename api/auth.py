@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from api.foreign_pages import refuse_foreign_pages
 from api.headers import credential
 from api.incoming import Incoming
 from common.bootstrap import Services
 from common.errors import Unauthenticated
+from common.log_context import note
 from common.virtual_keys import VirtualKey
 
 
@@ -40,18 +42,22 @@ def identify(services: Services, incoming: Incoming) -> Caller:
 
     Raises Unauthenticated, the same for a key that is missing, unknown, expired or revoked, and
     ServiceUnavailable while it cannot be known whether there are keys. An open gateway does not
-    look at credentials: an OpenAI SDK always sends some.
+    look at credentials: an OpenAI SDK always sends some. It raises PermissionDenied for what other
+    people's web pages make a browser send.
     """
     if services.keyring.is_open:
+        refuse_foreign_pages(incoming, services.settings)
         return ANONYMOUS
     secret = credential(incoming)
     key = services.keyring.find(secret) if secret else None
     if key is None:
-        raise _unauthenticated()
+        raise unauthenticated()
+    note(key=key.name)
     return Caller(key.id, key)
 
 
-def _unauthenticated() -> Unauthenticated:
+def unauthenticated() -> Unauthenticated:
+    """The refusal of whoever shows no good key."""
     error = Unauthenticated(
         "A valid API key is needed, in the Authorization header (Bearer) or as x-api-key."
     )

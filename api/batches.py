@@ -1,12 +1,13 @@
 """Batches: up to a thousand requests submitted, watched and cancelled as one."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from api.auth import Caller, identify
-from api.headers import WEBHOOK, parse_headers, webhook
+from api.headers import PROVIDER_KEY, WEBHOOK, parse_headers, webhook
 from api.incoming import Incoming
 from api.limits import limited
 from api.paging import page_limit
@@ -95,7 +96,17 @@ def _items(
     twice = [name for name, count in Counter(name for name, _ in items).items() if count > 1]
     if twice:
         raise InvalidValue(f"requests: custom_id {twice[0]!r} is there twice.", param="requests")
+    _check_one_provider(submission for _, submission in items)
     return items
+
+
+def _check_one_provider(submissions: Iterable[Submission]) -> None:
+    """A caller's key is for one provider, and no other shall come to know it."""
+    if len({each.caller_key.provider for each in submissions if each.caller_key}) > 1:
+        raise InvalidValue(
+            "requests: a batch that brings a provider key has to keep to one provider.",
+            param=PROVIDER_KEY,
+        )
 
 
 def _item(
@@ -111,11 +122,13 @@ def _item(
     body = value["body"]
     try:
         check_create_request(body)
-        services.inference.check(body)
         request = SubmitRequest(caller, parse_headers(incoming), orjson.dumps(body), body)
-        return custom_id, prepare_submission(services, incoming, request)
+        submission = prepare_submission(services, incoming, request)
+        services.inference.check(body, submission.caller_key)
+        return custom_id, submission
     except RequestError as error:
-        error.param = f"{place}.body.{error.param}" if error.param else place
+        if error.param != PROVIDER_KEY:
+            error.param = f"{place}.body.{error.param}" if error.param else place
         error.message = f"{place}: {error.message}"
         raise
 

@@ -4,9 +4,11 @@ import logging
 import math
 import uuid
 
+from api.headers import REQUEST_ID
 from api.reply import Reply, json_reply
 from common.answers import REQUEST_TYPE
 from common.errors import InternalError, MuninnError
+from common.log_context import note, request_id
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,9 @@ def error_reply(error: Exception) -> Reply:
 
 
 def _reply(error: MuninnError) -> Reply:
-    event_id = str(uuid.uuid4())
+    # Outside of a request there is none to name.
+    event_id = request_id() or str(uuid.uuid4())
+    note(code=error.code)
     body = {
         "event_id": event_id,
         "type": error.type,
@@ -43,7 +47,7 @@ def _reply(error: MuninnError) -> Reply:
 
 
 def _headers(error: MuninnError, event_id: str) -> dict[str, str]:
-    headers = {"x-request-id": event_id}
+    headers = {REQUEST_ID: event_id}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_seconds))
     return headers | error.headers

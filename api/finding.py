@@ -5,6 +5,7 @@ from collections.abc import Callable
 from api.auth import Caller
 from common.errors import JobNotFound
 from common.jobs import JobRecord, is_job_id
+from common.log_context import note
 from common.store import JobStore
 
 LONGEST_ID = 512
@@ -32,6 +33,7 @@ def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
     record = store.get(any_id) if is_job_id(any_id) else store.find_by_response(any_id)
     if record is None or not caller.may_see(record.owner):
         raise JobNotFound
+    note(job_id=record.id)
     return record
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from api.incoming import Incoming
 from common.errors import InvalidValue
@@ -12,7 +13,9 @@ ASYNC_ID = "x-bf-async-id"
 RESULT_TTL = "x-bf-async-job-result-ttl"
 IDEMPOTENCY_KEY = "idempotency-key"
 PREFER = "prefer"
+REQUEST_ID = "x-request-id"
 WEBHOOK = "x-bf-async-webhook"
+PROVIDER_KEY = "x-bf-provider-key"
 RAW_REQUEST = "x-bf-send-back-raw-request"
 RAW_RESPONSE = "x-bf-send-back-raw-response"
 
@@ -26,6 +29,7 @@ LONGEST_WAIT_SECONDS = 60
 _WAIT = re.compile(
     r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?:$|[,;])", re.ASCII | re.IGNORECASE
 )
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,127}", re.ASCII)
 _BEARER = re.compile(r"bearer +(.*)", re.IGNORECASE | re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -56,13 +60,21 @@ def parse_headers(incoming: Incoming) -> GatewayHeaders:
 def credential(incoming: Incoming) -> str | None:
     """The secret that the caller sent; another scheme than Bearer is none."""
     for name in KEY_HEADERS:
-        value = incoming.header(name)
-        if value and name == "authorization":
-            bearer = _BEARER.fullmatch(value)
-            value = bearer[1].strip() if bearer else None
+        value = bearer(incoming) if name == "authorization" else incoming.header(name)
         if value:
             return value
     return None
+
+
+def bearer(incoming: Incoming) -> str | None:
+    """What ``Authorization`` holds, of the scheme Bearer; None where it holds nothing."""
+    found = _BEARER.fullmatch(incoming.header("authorization") or "")
+    return (found[1].strip() or None) if found else None
+
+
+def virtual_key(incoming: Incoming) -> str | None:
+    """What the header holds that is for virtual keys alone."""
+    return incoming.header(KEY_HEADERS[0]) or None
 
 
 def result_ttl_seconds(incoming: Incoming, default: int, maximum: int) -> int:
@@ -86,6 +98,13 @@ def idempotency_key(incoming: Incoming) -> str | None:
             param=IDEMPOTENCY_KEY,
         )
     return key
+
+
+def given_request_id(environ: dict[str, Any]) -> str | None:
+    """The id that the caller gave this request; one that could not be written anywhere as it
+    stands is none."""
+    given = environ.get("HTTP_X_REQUEST_ID")
+    return given if given and _REQUEST_ID.fullmatch(given) else None
 
 
 def webhook(incoming: Incoming) -> str | None:

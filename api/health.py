@@ -3,7 +3,7 @@
 from api.incoming import Incoming
 from api.reply import Reply, json_reply
 from common.bootstrap import Services
-from common.errors import ServiceUnavailable
+from common.readiness import OK
 from common.version import version as muninn_version
 
 
@@ -13,13 +13,17 @@ def alive(services: Services, incoming: Incoming) -> Reply:
 
 
 def ready(services: Services, incoming: Incoming) -> Reply:
-    """``GET /readyz``: 503 names the dependency that is down. Without Redis jobs do not work,
-    while inline calls and streams do."""
-    try:
-        services.store.ping()
-    except ServiceUnavailable:
-        return json_reply({"status": "unavailable", "redis": "down"}, 503)
-    return json_reply({"status": "ok", "redis": "ok"})
+    """``GET /readyz``: 503 names what is down. Without it jobs do not work, while inline calls and
+    streams do."""
+    checks = services.readiness.results()
+    are_up = all(check["status"] == OK for check in checks.values())
+    # "redis" is what this answer said before it had checks.
+    body = {
+        "status": "ok" if are_up else "unavailable",
+        "redis": checks["store"]["status"],
+        "checks": checks,
+    }
+    return json_reply(body, 200 if are_up else 503)
 
 
 def version(services: Services, incoming: Incoming) -> Reply:

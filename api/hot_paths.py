@@ -13,7 +13,8 @@ from typing import Any
 from api import responses
 from api.errors import error_reply
 from api.incoming import Incoming
-from api.reply import Reply
+from api.reply import GUARDS, Reply
+from api.request_log import ROUTE
 from common.bootstrap import Services
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -28,30 +29,35 @@ class HotPaths:
         self._app = app
         self._services = services
         self._create = {f"{prefix}/responses" for prefix in prefixes}
+        self._retrieve = {path: f"{path}/{{response_id}}" for path in self._create}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        handler = self._handler(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        handler = self._handler(environ)
         if handler is None:
             return self._app(environ, start_response)
         try:
             reply = handler(self._services, Incoming(environ))
         except Exception as error:  # noqa: BLE001  # the boundary: whatever it is becomes JSON
+            self._services.metrics.requests.refused(error)
             reply = error_reply(error)
         return send(reply, start_response)
 
-    def _handler(self, method: str, path: str) -> Callable[[Services, Incoming], Reply] | None:
-        if method == "POST":
-            return responses.create if path in self._create else None
+    def _handler(self, environ: dict[str, Any]) -> Callable[[Services, Incoming], Reply] | None:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method == "POST" and path in self._create:
+            environ[ROUTE] = path
+            return responses.create
         if method == "GET":
             parent, _, response_id = path.rpartition("/")
             if parent in self._create and response_id:
+                environ[ROUTE] = self._retrieve[parent]
                 return partial(responses.retrieve, response_id=response_id)
         return None
 
 
 def send(reply: Reply, start_response: Any) -> Iterable[bytes]:
     """Start the response and return its body, as a WSGI application does."""
-    headers = [("content-type", reply.content_type), *reply.headers.items()]
+    headers = [("content-type", reply.content_type), *(GUARDS | reply.headers).items()]
     if isinstance(reply.body, bytes):
         headers.append(("content-length", str(len(reply.body))))
         body: Iterable[bytes] = [reply.body]

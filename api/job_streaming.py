@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from api.finding import look_again
 from api.headers import ASYNC_ID
+from api.measured_stream import MeasuredStream
 from api.polling import replayed_header
 from api.reply import Reply
 from api.streaming import stream_reply
@@ -24,7 +25,7 @@ def job_stream_reply(services: Services, record: JobRecord, after: int = -1) -> 
         after=after,
         silence_seconds=services.settings.stream_heartbeat_seconds,
     )
-    reply = stream_reply(stream)
+    reply = stream_reply(MeasuredStream(stream, services.metrics, "job"))
     return replace(reply, headers=reply.headers | {ASYNC_ID: record.id})
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
+from typing import Any
 
 import orjson
 
-from api.auth import identify
+from api.auth import Caller, identify
 from api.finding import cancel_job, find_job
 from api.headers import parse_headers, wait_seconds
 from api.incoming import Incoming
 from api.limits import limited
+from api.owners import key_field, owners_asked_for
 from api.paging import page_limit
 from api.polling import (
     pace_headers,
@@ -48,7 +51,7 @@ def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -
     seconds = wait_seconds(incoming)
     record = waited_after_submit(services, submitted, seconds)
     if record is not None:
-        reply = _shown(record, seconds)
+        reply = _shown(services, request.caller, record, seconds)
         return replace(reply, headers=reply.headers | replayed_header(submitted))
     created_at = timestamp(submitted.created_at_ms)
     body = {"id": submitted.job_id, "status": "pending", "created_at": created_at}
@@ -58,22 +61,26 @@ def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -
 
 def poll(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``GET /v1/async/responses/{id}``: 202 while the job waits or runs."""
-    seconds = wait_seconds(incoming)
-    record = find_job(services.store, identify(services, incoming), job_id)
-    return _shown(waited(services, record, seconds), seconds)
+    seconds, caller = wait_seconds(incoming), identify(services, incoming)
+    record = find_job(services.store, caller, job_id)
+    record = waited(services, record, seconds)
+    return _shown(services, caller, record, seconds)
 
 
-def _shown(record: JobRecord, seconds: int) -> Reply:
+def _shown(services: Services, caller: Caller, record: JobRecord, seconds: int) -> Reply:
     """The job as a poll that has waited for so long shows it."""
     headers = pace_headers(record)
     if seconds:
         headers["preference-applied"] = f"wait={seconds}"
-    return json_reply(envelope(record), 200 if record.is_ended else 202, headers)
+    shown = envelope(record) | key_field(services, caller, record)
+    return json_reply(shown, 200 if record.is_ended else 202, headers)
 
 
 def cancel(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``POST /v1/async/responses/{id}/cancel``."""
-    return json_reply(envelope(cancel_job(services.store, identify(services, incoming), job_id)))
+    caller = identify(services, incoming)
+    record = cancel_job(services.store, caller, job_id)
+    return json_reply(envelope(record) | key_field(services, caller, record))
 
 
 def delete(services: Services, incoming: Incoming, job_id: str) -> Reply:
@@ -86,26 +93,27 @@ def delete(services: Services, incoming: Incoming, job_id: str) -> Reply:
 def list_page(services: Services, incoming: Incoming) -> Reply:
     """``GET /v1/async/responses``: the caller's jobs, newest first; for an admin those of all.
 
-    ``limit``, ``after`` (the last page's ``next_cursor``), ``status`` (several with commas) and
-    ``metadata.KEY=VALUE`` in the query.
+    ``limit``, ``after`` (the last page's ``next_cursor``), ``status`` (several with commas),
+    ``model`` (``*`` fits anything), ``metadata.KEY=VALUE`` and, for an admin, ``key`` in the query.
     """
     caller, query = identify(services, incoming), incoming.query()
+    owners = owners_asked_for(services, caller, query.get("key"))
     page = list_jobs(
         services.store,
-        None if caller.is_admin else caller.owner,
+        owners[0] if owners is not None and len(owners) == 1 else None,
         limit=page_limit(query),
         cursor=query.get("after"),
-        matches=_filter(query),
+        matches=_filter(query, owners),
     )
-    jobs = [summary(job) for job in page.jobs]
+    jobs = [summary(job) | key_field(services, caller, job) for job in page.jobs]
     more = page.next_cursor is not None
     return json_reply(
         {"object": "list", "data": jobs, "has_more": more, "next_cursor": page.next_cursor}
     )
 
 
-def _filter(query: dict[str, str]) -> Callable[[JobRecord], bool]:
-    statuses = _statuses(query.get("status"))
+def _filter(query: dict[str, str], owners: list[str] | None) -> Callable[[JobRecord], bool]:
+    statuses, model = _statuses(query.get("status")), query.get("model")
     metadata = {
         name.removeprefix(METADATA): value
         for name, value in query.items()
@@ -115,7 +123,9 @@ def _filter(query: dict[str, str]) -> Callable[[JobRecord], bool]:
     def matches(record: JobRecord) -> bool:
         if statuses and record.status not in statuses:
             return False
-        return not metadata or metadata.items() <= _metadata(record).items()
+        if owners is not None and record.owner not in owners:
+            return False
+        return not (model or metadata) or _has(orjson.loads(record.shape), model, metadata)
 
     return matches
 
@@ -129,6 +139,8 @@ def _statuses(text: str | None) -> set[JobStatus]:
     return {STATUS_OF_WORD[word] for word in words}
 
 
-def _metadata(record: JobRecord) -> dict[str, str]:
-    found = orjson.loads(record.shape).get("metadata")
-    return found if isinstance(found, dict) else {}
+def _has(shape: dict[str, Any], model: str | None, metadata: dict[str, str]) -> bool:
+    if model and not fnmatchcase(str(shape.get("model")), model):
+        return False
+    found = shape.get("metadata")
+    return metadata.items() <= (found if isinstance(found, dict) else {}).items()

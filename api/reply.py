@@ -6,6 +6,10 @@ from typing import Any
 
 import orjson
 
+# On every answer that does not say otherwise: nothing in between keeps it, and no browser takes
+# what it holds for anything else than it is said to be.
+GUARDS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

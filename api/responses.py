@@ -1,21 +1,28 @@
 """The Responses routes: create (inline, streamed, as a job), poll, retrieve, cancel, delete."""
 
+from dataclasses import replace
 from functools import partial
 
 from api.auth import Caller, identify
+from api.counting import counted
 from api.finding import cancel_job, find_job
 from api.headers import ASYNC, parse_headers, wait_seconds
 from api.incoming import Incoming
 from api.job_streaming import job_stream_reply, starting_after, submitted_stream_reply
 from api.limits import limited
-from api.permissions import check_permission
+from api.measured_stream import MeasuredRelay
+from api.permissions import check_permission, usable_fallbacks
 from api.polling import poll_reply, submit_reply, waited_reply
 from api.previous import resolve_previous
+from api.provider_keys import provider_key
 from api.reply import Reply, json_reply
 from api.streaming import stream_reply
 from api.submitting import SubmitRequest, submit
 from common.bootstrap import Services
-from common.errors import InvalidValue
+from common.caller_keys import CallerKey
+from common.errors import InvalidValue, ProviderFailure
+from common.inference import CallOptions
+from common.log_context import note
 from common.providers.base import UpstreamCall
 from common.schemas import parse_create_request
 
@@ -28,20 +35,38 @@ def create(services: Services, incoming: Incoming) -> Reply:
         return _poll(services, incoming, caller, headers.poll_id)
     raw = incoming.body(services.settings.max_body_bytes)
     body = parse_create_request(raw)
+    note(model=body.get("model"))
     request = SubmitRequest(caller, headers, raw, body)
     if headers.is_async or body.get("background"):
         return limited(services, caller, partial(_create_job, services, incoming, request))
     check_permission(services, caller, body)
-    return limited(services, caller, partial(_answer, services, request))
+    key = provider_key(services, incoming, caller, body["model"])
+    return limited(services, caller, partial(_answer, services, request, key))
 
 
-def _answer(services: Services, request: SubmitRequest) -> Reply:
+def _answer(services: Services, request: SubmitRequest, key: CallerKey | None) -> Reply:
+    options = _options(services, request)
     body = resolve_previous(services.store, request.caller, request.body)
-    if body.get("stream"):
-        call = UpstreamCall(services.settings.stream_heartbeat_seconds)
-        return stream_reply(services.inference.stream(body, call))
-    answer = services.inference.create(body, request.headers.options, UpstreamCall())
+    usage, owner = services.usage, request.caller.owner
+    try:
+        if body.get("stream"):
+            call = UpstreamCall(services.settings.stream_heartbeat_seconds)
+            relayed = services.inference.stream(body, call, options=options, caller_key=key)
+            stream = MeasuredRelay(relayed, services.metrics)
+            return counted(usage, owner, stream, stream_reply(stream))
+        answer = services.inference.create(body, options, UpstreamCall(), caller_key=key)
+    except ProviderFailure:
+        usage.count(owner, None)
+        raise
+    usage.count(owner, answer.response.get("usage"), answer.cost)
+    services.metrics.providers.answered(answer)
     return Reply(200, answer.body, answer.headers)
+
+
+def _options(services: Services, request: SubmitRequest) -> CallOptions:
+    fallbacks = usable_fallbacks(services, request.caller, request.body)
+    options = request.headers.options
+    return replace(options, fallbacks=fallbacks) if fallbacks else options
 
 
 def _poll(services: Services, incoming: Incoming, caller: Caller, any_id: str) -> Reply:

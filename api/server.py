@@ -7,15 +7,25 @@ from multiprocessing.synchronize import Event
 from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from api.stopping import SPEAKER, StopHeard, obey_signals
 from common.logs import set_up_logging
+from common.open_files import allow_open_files
 from common.settings import Settings
 
 # Connections beyond those being served that wait in line instead of being refused.
 BACKLOG = 4096
+# Connections beyond those being served that are open: idle ones, and those still sending heads.
+# They take no thread, so a crowd of silent ones keeps nobody out.
+SPARE_CONNECTIONS = 4096
+# What a client gets to send a request's head; as an idle connection is closed after it too, it is
+# longer than the minute after which load balancers close theirs.
+HEAD_SECONDS = 75
+# Of a request's head; the server reads on to the next power of two before it says no.
+MAX_HEAD_BYTES = 64 * 1024
 
 
 def serve(settings: Settings) -> None:
@@ -25,7 +35,8 @@ def serve(settings: Settings) -> None:
     the first signal no new connections are taken and calls in flight get the grace period; on
     a second one none.
     """
-    set_up_logging(settings.log_level)
+    set_up_logging(settings)
+    allow_open_files()
     stop_heard = multiprocessing.Event()
     server = Granian(
         "api.wsgi:application",
@@ -35,8 +46,14 @@ def serve(settings: Settings) -> None:
         interface=Interfaces.WSGI,
         workers=1,
         blocking_threads=settings.front_threads,
-        backpressure=settings.front_threads,
+        backpressure=settings.front_threads + SPARE_CONNECTIONS,
         backlog=BACKLOG,
+        # HTTP/2 without TLS is what nobody uses, and while the server guesses which of the two a
+        # silent client will speak, it waits for it for ever.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES
+        ),
         websockets=False,
         log_level=LogLevels(settings.log_level),
         log_dictconfig=_logging(stop_heard, settings.log_level),

@@ -4,24 +4,20 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from api.reply import Reply
-from common.sse import COMMENT, SseEvent, encode_event
+from common.providers.base import Batch
+from common.sse import COMMENT, encode_events
 
 # Proxies between us and the caller shall pass each event on as it comes.
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-# So that the first of many events does not wait for all of them.
-MOST_TOGETHER = 64
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 
 
 class EventSource(Protocol):
-    """Events, None for each silence, and a way to end it."""
+    """Events in batches, an empty one for each silence, and a way to end it."""
 
     headers: dict[str, str]
 
-    @property
-    def has_more_at_hand(self) -> bool: ...
-
-    def __iter__(self) -> Iterator[SseEvent | None]: ...
+    def __iter__(self) -> Iterator[Batch]: ...
 
     def close(self) -> None: ...
 
@@ -35,14 +31,8 @@ class EventBody(Iterable[bytes]):
     def __iter__(self) -> Iterator[bytes]:
         """Each event as it comes; but events that came together go together, for handing bytes
         to the server costs more than all else that is done for an event."""
-        together: list[bytes] = []
-        for event in self._source:
-            together.append(COMMENT if event is None else encode_event(event.name, event.data))
-            if not self._source.has_more_at_hand or len(together) == MOST_TOGETHER:
-                yield b"".join(together)
-                together.clear()
-        if together:
-            yield b"".join(together)
+        for batch in self._source:
+            yield encode_events(batch) if batch else COMMENT
 
     def close(self) -> None:
         self._source.close()

@@ -8,11 +8,14 @@ import orjson
 from api.auth import Caller
 from api.headers import WEBHOOK, GatewayHeaders, idempotency_key, result_ttl_seconds, webhook
 from api.incoming import Incoming
-from api.permissions import check_permission
+from api.permissions import check_permission, usable_fallbacks
 from api.previous import resolve_previous
+from api.provider_keys import provider_key_to_keep
 from common.bootstrap import Services
 from common.errors import InvalidValue
+from common.log_context import note, request_id
 from common.submission import Submission, Submitted
+from common.tracing import traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,19 @@ def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Su
     )
     if submission.webhook is not None:
         services.endpoints.check(submission.webhook, WEBHOOK)
-    return services.submitter.submit(submission)
+    submitted = services.submitter.submit(submission)
+    note(job_id=submitted.job_id, model=request.body["model"])
+    return submitted
 
 
 def prepare_submission(
     services: Services, incoming: Incoming, request: SubmitRequest
 ) -> Submission:
-    """The submission that a request is. Raises InvalidValue for what a job cannot do, and
-    PermissionDenied for a model that its caller may not use."""
+    """The submission that a request is. Raises InvalidValue for what a job cannot do,
+    PermissionDenied for a model that its caller may not use, and as ``provider_key`` does."""
     body = request.body
     check_permission(services, request.caller, body)
+    key = provider_key_to_keep(services, incoming, request.caller, body["model"])
     if body.get("background") and body.get("store") is False:
         raise InvalidValue("'background' needs 'store' to be true.", param="store")
     resolved = resolve_previous(services.store, request.caller, body)
@@ -58,9 +64,17 @@ def prepare_submission(
         raw=request.raw,
         request=request.raw if resolved is body else orjson.dumps(resolved),
         body=body,
-        options=replace(request.headers.options, stream=request.is_streamed),
+        options=replace(
+            request.headers.options,
+            stream=request.is_streamed,
+            request_id=request_id(),
+            traceparent=traceparent(),
+            fallbacks=usable_fallbacks(services, request.caller, body),
+            has_caller_key=key is not None,
+        ),
         ttl_seconds=result_ttl_seconds(
             incoming, settings.result_ttl_seconds, settings.max_result_ttl_seconds
         ),
         max_running=request.caller.max_running,
+        caller_key=key,
     )

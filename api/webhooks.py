@@ -3,6 +3,7 @@
 from api.auth import identify
 from api.finding import find_job
 from api.incoming import Incoming
+from api.owners import key_field
 from api.reply import Reply, json_reply
 from common.bootstrap import Services
 from common.envelope import envelope
@@ -23,4 +24,5 @@ def redeliver(services: Services, incoming: Incoming, job_id: str) -> Reply:
         raise JobNotFound
     if outcome in _REFUSALS:
         raise InvalidValue(_REFUSALS[outcome], param="id")
-    return json_reply(envelope(find_job(services.store, caller, record.id)), 202)
+    found = find_job(services.store, caller, record.id)
+    return json_reply(envelope(found) | key_field(services, caller, found), 202)

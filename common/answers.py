@@ -13,6 +13,7 @@ import orjson
 from common.errors import MuninnError
 
 REQUEST_TYPE = "responses"
+_END_OF_TIME = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer: the bytes to send, the headers to pass on, and the response parsed."""
+    """A finished answer: the bytes to send, the headers to pass on, the response parsed as the
+    provider gave it, what it cost by our price list, and who gave it."""
 
     body: bytes
     headers: dict[str, str]
     response: dict[str, Any]
+    cost: dict[str, float] | None = None
+    exchange: Exchange | None = None
 
 
 def decorate(
@@ -114,4 +118,8 @@ def error_event(error: MuninnError, sequence_number: int) -> dict[str, Any]:
 def whole_times(response: dict[str, Any]) -> dict[str, int]:
     """Those of the response's times that a server gave with fractions, as whole seconds."""
     times = {name: response.get(name) for name in ("created_at", "completed_at")}
-    return {name: int(value) for name, value in times.items() if isinstance(value, float)}
+    return {
+        name: int(value) if abs(value) < _END_OF_TIME else 0  # JSON has no larger whole numbers
+        for name, value in times.items()
+        if isinstance(value, float)
+    }

@@ -36,6 +36,7 @@ def summary(record: JobRecord) -> dict[str, Any]:
         "model": shape.get("model"),
         "metadata": shape.get("metadata") or {},
         "attempts": record.attempts,
+        "streamed": record.streamed,
     }
     times = {
         "started_at": record.started_at_ms,

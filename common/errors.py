@@ -16,8 +16,11 @@ same attempt may be worth repeating. One place in ``api`` turns them into JSON, 
     │   ├── PermissionDenied         403
     │   ├── ModelNotFound            404  no such provider
     │   ├── JobNotFound              404  unknown, expired, deleted or someone else's job
+    │   ├── RequestNotKept           404  the job is there, its request is not any more
     │   ├── RouteNotFound            404
     │   ├── MethodNotAllowed         405
+    │   ├── BodyTimeout              408  the client was too slow to send its body
+    │   ├── JobNotEnded              409  only for a job that has ended
     │   ├── RequestTooLarge          413
     │   ├── IdempotencyMismatch      422  the same key was used with another body
     │   └── RateLimited              429  over a limit, or the queue is full
@@ -31,7 +34,8 @@ same attempt may be worth repeating. One place in ``api`` turns them into JSON, 
     │   └── ProviderTimeout          504  it was sent and no answer came in time
     ├── JobFailure                   a job ended without an answer of the provider
     │   ├── WorkerLost               its worker died, more often than allowed
-    │   └── DeadlineExceeded         it waited or ran for too long
+    │   ├── DeadlineExceeded         it waited or ran for too long
+    │   └── CallerKeyUnusable        the provider key that came with it is of no use any more
     └── CallAborted                  we closed the upstream call ourselves; never shown
 """
 
@@ -118,6 +122,13 @@ class JobNotFound(RequestError):
         super().__init__("No job or response with this id exists, or it has expired.")
 
 
+class RequestNotKept(RequestError):
+    """Long requests are dropped when their job ends."""
+
+    status = 404
+    code = "request_not_kept"
+
+
 class RouteNotFound(RequestError):
     status = 404
     code = "not_found"
@@ -126,6 +137,16 @@ class RouteNotFound(RequestError):
 class MethodNotAllowed(RequestError):
     status = 405
     code = "method_not_allowed"
+
+
+class BodyTimeout(RequestError):
+    status = 408
+    code = "request_timeout"
+
+
+class JobNotEnded(RequestError):
+    status = 409
+    code = "job_not_ended"
 
 
 class RequestTooLarge(RequestError):
@@ -230,6 +251,10 @@ class WorkerLost(JobFailure):
 
 class DeadlineExceeded(JobFailure):
     code = "deadline_exceeded"
+
+
+class CallerKeyUnusable(JobFailure):
+    code = "caller_key_unusable"
 
 
 class CallAborted(MuninnError):

@@ -8,8 +8,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from common.background_call import (
     UNFINISHED,
     UpstreamMemory,
@@ -21,9 +19,14 @@ from common.background_call import (
 )
 from common.errors import ProviderFailure
 from common.providers.background_api import BackgroundProvider
-from common.providers.base import ProviderAnswer, ProviderRequest, ProviderStream, UpstreamCall
-from common.providers.events import events_of
-from common.providers.response_stream import DerivedStream, object_in
+from common.providers.base import (
+    Batch,
+    ProviderAnswer,
+    ProviderRequest,
+    ProviderStream,
+    UpstreamCall,
+)
+from common.providers.response_stream import DerivedStream, encoded_events, object_in
 from common.sse import SseEvent
 
 log = logging.getLogger(__name__)
@@ -48,8 +51,6 @@ def stream_in_background(
 class FollowedStream:
     """See ProviderStream. ``stream`` is the first part of it."""
 
-    has_more_at_hand = False  # only jobs are followed, and their events are stored, not relayed
-
     def __init__(
         self,
         provider: BackgroundProvider,
@@ -69,7 +70,7 @@ class FollowedStream:
     def close(self) -> None:
         self._stream.close()
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
+    def __iter__(self) -> Iterator[Batch]:
         skip = 0
         while True:
             try:
@@ -91,23 +92,24 @@ class FollowedStream:
             lambda: self._provider.retrieve_stream(upstream_id, self._call, self._last), self._call
         )
 
-    def _part(self, skip: int) -> Iterator[SseEvent | None]:
+    def _part(self, skip: int) -> Iterator[Batch]:
         """The events of the stream that is open, without the first ``skip``."""
         whole = self._answered_whole()
         if whole is not None:
-            yield from self._events_of(whole)
+            yield self._events_of(whole)
             return
-        for event in self._stream:
-            if event is None:
-                yield None
-            elif event.name == b"error":
-                yield from self._after_error(event)
-                return
-            elif skip:
-                skip -= 1
-            else:
-                self._note(object_in(event.data))
-                yield event
+        for batch in self._stream:
+            for event in batch:
+                if event.name == b"error":
+                    yield self._after_error(event)
+                    return
+                if skip:
+                    skip -= 1
+                else:
+                    self._note(object_in(event.data))
+                    yield (event,)
+            if not batch:
+                yield ()
 
     def _note(self, event: dict[str, Any]) -> None:
         self._seen += 1
@@ -126,18 +128,16 @@ class FollowedStream:
         self._memory.note(body.get("id"))
         return finished(self._provider, ProviderAnswer(body, b""), self._call).body
 
-    def _after_error(self, event: SseEvent) -> Iterator[SseEvent]:
+    def _after_error(self, event: SseEvent) -> Batch:
         """An error may be the stream's alone: what became of the response tells its record."""
         if self._memory.upstream_id is None:
-            yield event
-            return
+            return (event,)
         answer = retrieved(self._provider, self._memory.upstream_id, self._call)
         if answer.body.get("status") in UNFINISHED:
             answer = finished(self._provider, answer, self._call)
-        yield from self._events_of(answer.body)
+        return self._events_of(answer.body)
 
-    def _events_of(self, response: dict[str, Any]) -> Iterator[SseEvent]:
+    def _events_of(self, response: dict[str, Any]) -> Batch:
         """All events of a finished response, or the last alone when some were told already."""
-        events = list(events_of(response))
-        for event in events[-1:] if self._seen else events:
-            yield SseEvent(event["type"].encode(), orjson.dumps(event))
+        events = list(encoded_events(response))
+        return events[-1:] if self._seen else events

@@ -10,14 +10,17 @@ import orjson
 
 from common.answers import Answer, Exchange, decorate
 from common.background_call import UpstreamMemory, answer_in_background, cancel_upstream
-from common.errors import MuninnError, RequestError
+from common.caller_keys import CallerKey
+from common.errors import MuninnError
 from common.fallbacks import first_served
 from common.followed_stream import stream_in_background
+from common.log_context import note
 from common.pricing import response_cost
 from common.providers.background_api import BackgroundProvider
 from common.providers.base import ProviderAnswer, ProviderRequest, ProviderStream, UpstreamCall
 from common.providers.registry import Registry, Route
 from common.relay import RelayedStream
+from common.routes import first_route, routes_of
 
 # Members of a request that speak to the gateway, or that the gateway sets itself.
 GATEWAY_FIELDS = frozenset({"stream", "background", "fallbacks"})
@@ -32,6 +35,12 @@ class CallOptions:
     raw_request: bool = False
     raw_response: bool = False
     stream: bool = False
+    # What the request was, for the log and the trace of its job.
+    request_id: str | None = None
+    traceparent: str | None = None
+    # Configured models that stand in, where the body names none; those the caller may use.
+    fallbacks: tuple[str, ...] = ()
+    has_caller_key: bool = False
 
     def to_json(self) -> bytes:
         return orjson.dumps(self)
@@ -41,7 +50,11 @@ class CallOptions:
         """Options that a newer version knows are left out: while a deploy rolls, both run."""
         known = {field.name for field in fields(cls)}
         given = orjson.loads(stored)
-        return cls(**{name: value for name, value in given.items() if name in known})
+        kept = {name: value for name, value in given.items() if name in known}
+        return cls(**{**kept, "fallbacks": tuple(kept.get("fallbacks", ()))})
+
+
+NO_OPTIONS = CallOptions()
 
 
 class Inference:
@@ -50,9 +63,18 @@ class Inference:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def check(self, body: dict[str, Any]) -> None:
-        """Raise ModelNotFound if no configured provider serves the model or a fallback."""
-        self._routes(body)
+    def check(self, body: dict[str, Any], caller_key: CallerKey | None = None) -> None:
+        """Raise ModelNotFound if no configured provider serves the model or a fallback,
+        PermissionDenied or Unauthenticated if not with this key, or not without one."""
+        routes_of(self._registry, body, key=caller_key)
+
+    def provider_of(self, model: str) -> tuple[str, int | None]:
+        """The provider that is asked first, and how many jobs may call it at once.
+
+        Raises ModelNotFound.
+        """
+        name = self._registry.resolve(model).provider_name
+        return name, self._registry.max_in_flight(name)
 
     def create(
         self,
@@ -62,10 +84,12 @@ class Inference:
         *,
         attempt: int = 0,
         memory: UpstreamMemory | None = None,
+        caller_key: CallerKey | None = None,
     ) -> Answer:
-        """The whole answer. Raises ModelNotFound, ProviderFailure or CallAborted.
+        """The whole answer. Raises ProviderFailure, CallAborted, and what ``check`` raises.
 
-        With a ``memory`` the provider's own background mode is used, if it has one.
+        With a ``caller_key`` its provider is asked by that and not by its own. With a ``memory``
+        the provider's own background mode is used, if it has one.
         """
 
         def ask(route: Route) -> Answer:
@@ -79,21 +103,23 @@ class Inference:
             extra_fields = exchange.extra_fields() | _raw_fields(options, request, answer)
             cost = response_cost(exchange, answer.body)
             finished = decorate(answer.body, answer.raw, extra_fields, cost)
-            return Answer(finished, answer.headers, answer.body)
+            return Answer(finished, answer.headers, answer.body, cost, exchange)
 
-        return first_served(self._routes(body, memory), ask)
+        return first_served(self._routes(body, options, caller_key, memory), ask)
 
     def stream(
         self,
         body: dict[str, Any],
         call: UpstreamCall,
         *,
+        options: CallOptions = NO_OPTIONS,
         attempt: int = 0,
         memory: UpstreamMemory | None = None,
+        caller_key: CallerKey | None = None,
     ) -> RelayedStream:
         """Open a stream; what fails before the first event is raised here.
 
-        Whoever opens it closes it. For ``memory`` see ``create``.
+        Whoever opens it closes it. For ``memory`` and ``caller_key`` see ``create``.
         """
 
         def ask(route: Route) -> RelayedStream:
@@ -107,27 +133,26 @@ class Inference:
                     stream = route.provider.stream(request, call)
             return RelayedStream(stream, exchange)
 
-        return first_served(self._routes(body, memory), ask)
+        return first_served(self._routes(body, options, caller_key, memory), ask)
 
-    def _routes(self, body: dict[str, Any], memory: UpstreamMemory | None = None) -> list[Route]:
-        """Where to ask, in order: the model, then the fallbacks. What was begun in the background
-        of the first provider is followed there."""
-        first = self._registry.resolve(body["model"])
+    def _routes(
+        self,
+        body: dict[str, Any],
+        options: CallOptions,
+        caller_key: CallerKey | None,
+        memory: UpstreamMemory | None,
+    ) -> list[Route]:
+        """Where to ask, in order. What was begun in the background of the first provider is
+        followed there."""
         if memory is not None and memory.upstream_id is not None:
-            return [first]
-        return [first, *map(self._fallback, enumerate(body.get("fallbacks") or []))]
+            return [first_route(self._registry, body["model"], caller_key)]
+        return routes_of(self._registry, body, options.fallbacks, caller_key)
 
-    def _fallback(self, numbered: tuple[int, str]) -> Route:
-        index, model = numbered
-        try:
-            return self._registry.resolve(model)
-        except RequestError as error:
-            error.param = f"fallbacks[{index}]"
-            raise
-
-    def cancel_upstream(self, model: str, upstream_id: str) -> None:
+    def cancel_upstream(
+        self, model: str, upstream_id: str, caller_key: CallerKey | None = None
+    ) -> None:
         """Tell the provider of a job that nobody wants its answer any more."""
-        provider = self._registry.resolve(model).provider
+        provider = first_route(self._registry, model, caller_key).provider
         if isinstance(provider, BackgroundProvider):
             cancel_upstream(provider, upstream_id)
 
@@ -170,7 +195,8 @@ def _raw_fields(
 
 @contextmanager
 def _named(route: Route) -> Iterator[None]:
-    """Every failure that comes through says who was asked for what."""
+    """Every failure that comes through, and every line of the log, says who was asked."""
+    note(provider=route.provider_name)
     try:
         yield
     except MuninnError as error:

@@ -26,6 +26,7 @@ from common.job_stream_events import (
     snapshot_event,
 )
 from common.jobs import JobRecord
+from common.providers.base import Batch
 from common.providers.events import events_of
 from common.retry_policy import attempt_state
 from common.sse import SseEvent
@@ -44,12 +45,10 @@ _pause = wait_random_exponential(multiplier=0.1, max=2)
 
 
 class JobStream:
-    """The events of a job after a sequence number (-1: all), and None for each silence.
+    """The events of a job after a sequence number (-1: all), an empty batch for each silence.
 
     Never raises while iterating; a stream that cannot go on ends with an ``error`` event.
     """
-
-    has_more_at_hand = False
 
     def __init__(
         self,
@@ -75,20 +74,20 @@ class JobStream:
     def close(self) -> None:
         """Nothing is held between two events."""
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
+    def __iter__(self) -> Iterator[Batch]:
         try:
             for stored in self._all():
                 if stored is None:
-                    yield None
+                    yield ()
                 elif stored.event is not None and stored.sequence > self._last:
                     self._last = stored.sequence
-                    yield stored.event
+                    yield (stored.event,)
                     self._spoke_at = time.monotonic()
         except MuninnError as error:
-            yield _error_event(error, self._last + 1)
+            yield (_error_event(error, self._last + 1),)
         except Exception:
             log.exception("reading a job's events failed: job_id=%s", self._record.id)
-            yield _error_event(InternalError("The gateway failed."), self._last + 1)
+            yield (_error_event(InternalError("The gateway failed."), self._last + 1),)
 
     def _all(self) -> Iterator[StoredEvent | None]:
         yield from map(_encoded, opening_events(self._record.shape))

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from common.usage import NOTHING, Usage
+
 
 class JobStatus(StrEnum):
     """OpenAI's words, used everywhere inside; the envelope's words live at its own edge.
@@ -40,7 +42,9 @@ class NewJob:
     ``shape`` is the Response object answered to the submit; every later view of a job without an
     answer is made from it. ``fingerprint`` tells one request body from another; ``submission``
     tells this submit from any other that uses the same id. ``max_running`` bounds the jobs of its
-    owner that run at once; all of them have to be in one partition.
+    owner that run at once; all of them have to be in one partition. ``max_in_flight`` bounds those
+    of ``provider``, where it is asked first. ``caller_key`` is the caller's own key for the
+    provider, encrypted.
     """
 
     id: str
@@ -56,6 +60,9 @@ class NewJob:
     batch_id: str | None = None
     webhook: str | None = None
     max_running: int | None = None
+    provider: str = ""
+    max_in_flight: int | None = None
+    caller_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class Claim:
     streamed: bool = False
     last_sequence: int | None = None
     upstream_id: str | None = None
+    caller_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Ending:
     result: bytes | None = None
     response_id: str | None = None
     error: dict[str, Any] | None = None
+    usage: Usage = NOTHING
 
 
 class DeliveryState(StrEnum):

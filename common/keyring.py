@@ -13,7 +13,7 @@ from typing import Literal
 
 from common.errors import ServiceUnavailable
 from common.store.virtual_keys import KeyStore
-from common.virtual_keys import VirtualKey, digest_of
+from common.virtual_keys import SECRET_PREFIX, VirtualKey, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ Requirement = Literal["auto", "true", "false"]
 class _Snapshot:
     version: bytes
     by_digest: dict[str, VirtualKey] = field(default_factory=dict)
+    by_id: dict[str, VirtualKey] = field(default_factory=dict)
 
 
 class Keyring:
@@ -47,6 +48,7 @@ class Keyring:
         self._is_required = required == "true" or bool(rows)
         self._snapshot: _Snapshot | None = None
         self._fixed = {key.digest: key for key in rows}
+        self._fixed_by_id = {key.id: key for key in rows}
         self._lock = threading.Lock()
         self._said = ""
 
@@ -70,6 +72,29 @@ class Keyring:
         key = self._fixed.get(digest) or self._stored().get(digest)
         return key if key is not None and key.accepts(digest, time.time()) else None
 
+    def is_ours(self, secret: str) -> bool:
+        """Whether this is, or looks like, the secret of a virtual key, good or not. Asks nobody."""
+        digest, stored = digest_of(secret), self._snapshot.by_digest if self._snapshot else {}
+        return secret.startswith(SECRET_PREFIX) or digest in self._fixed or digest in stored
+
+    def name_of(self, owner: str) -> str | None:
+        """How people call the key that owns something: its name, or its id when it has no name
+        any more; None for what belongs to nobody. Asks nobody."""
+        if not owner:
+            return None
+        key = self.key_of(owner)
+        return key.name if key is not None else owner
+
+    def key_of(self, owner: str) -> VirtualKey | None:
+        """The key with this id, revoked or not, as far as it is known."""
+        stored = self._snapshot.by_id if self._snapshot else {}
+        return self._fixed_by_id.get(owner) or stored.get(owner)
+
+    def owners_of(self, name: str) -> list[str]:
+        """The ids that a name or an id stands for."""
+        stored = self._snapshot.by_id.values() if self._snapshot else ()
+        return [key.id for key in (*self._rows, *stored) if key.name == name] or [name]
+
     def start(self) -> None:
         """Keep the snapshot up to date, as long as the process lives."""
         if self._setting == "false":
@@ -92,7 +117,7 @@ class Keyring:
         # First what is needed, then the snapshot: in between, who has a key is refused for a
         # moment, and who has none is never let in.
         self._is_required = self._is_required or bool(keys)
-        self._snapshot = _Snapshot(version, _by_digest(keys))
+        self._snapshot = _Snapshot(version, _by_digest(keys), {key.id: key for key in keys})
         self._say(len(keys) + len(self._rows))
 
     def _stored(self) -> dict[str, VirtualKey]:

@@ -8,6 +8,8 @@ from common.settings import Settings
 STARS = "**********"
 # Up to the last @: a password may hold one itself, and too many stars are better than too few.
 PASSWORD_IN_URL = re.compile(r"(://[^:/@?#\s]*:).*@", re.DOTALL)
+# Where no password follows, the user's name may be a token.
+USER_IN_URL = re.compile(r"(https?://)[^:/@?#\s]+@", re.IGNORECASE)
 SECRET_IN_QUERY = re.compile(
     r"([?&][^=&#]*(?:pass|key|token|secret|sig)[^=&#]*=)[^&#]*", re.IGNORECASE
 )
@@ -29,5 +31,6 @@ def masked(settings: Settings) -> dict[str, Any]:
 
 
 def mask_url(url: str) -> str:
-    """The URL with its passwords, between ``:`` and ``@`` or in the query, replaced by stars."""
-    return SECRET_IN_QUERY.sub(r"\1***", PASSWORD_IN_URL.sub(r"\1***@", url))
+    """The URL with its passwords, before the ``@`` or in the query, replaced by stars."""
+    without = USER_IN_URL.sub(r"\1***@", PASSWORD_IN_URL.sub(r"\1***@", url))
+    return SECRET_IN_QUERY.sub(r"\1***", without)

@@ -32,6 +32,17 @@ class ProviderRow(BaseModel):
         None, description="Name of the environment variable that holds the key."
     )
     api_key: SecretStr | None = Field(None, description="The key itself; prefer `api_key_env`.")
+    api_key_envs: tuple[str, ...] | None = Field(
+        None, description="Instead of `api_key_env`: variables that hold keys to be used in turn."
+    )
+    api_keys: tuple[SecretStr, ...] | None = Field(
+        None, description="Such keys themselves; prefer `api_key_envs`."
+    )
+    allow_caller_keys: bool = Field(
+        False,
+        description="Whether callers may send a key of their own for it; without a key in its row "
+        "they have to.",
+    )
     auth_header: str = Field(
         "authorization", description="`authorization` sends `Bearer <key>`; others the bare key."
     )
@@ -43,6 +54,11 @@ class ProviderRow(BaseModel):
         False,
         description="The server has a background mode of its own: jobs are submitted there in it "
         "and followed, so that a lost worker costs no second call.",
+    )
+    max_in_flight: int | None = Field(
+        None,
+        gt=0,
+        description="Jobs that call it at once, over all workers; others wait in no worker's slot.",
     )
     connect_timeout_seconds: float = Field(
         10.0, gt=0, description="The longest time that connecting may take."
@@ -69,6 +85,25 @@ class ProviderRow(BaseModel):
             raise ValueError("must be the name of an environment variable")
         return value
 
+    @field_validator("api_key_envs")
+    @classmethod
+    def _are_variables(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(VARIABLE.fullmatch(name) for name in value or ()):
+            raise ValueError("must be names of environment variables")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[SecretStr, ...] | None) -> tuple[SecretStr, ...] | None:
+        if not all(key.get_secret_value().strip() for key in value or ()):
+            raise ValueError("must not hold an empty key")
+        return value
+
+    @property
+    def own_keys(self) -> tuple[SecretStr, ...]:
+        """The keys of the row, once they were read; see ``with_key``."""
+        return self.api_keys or ((self.api_key,) if self.api_key else ())
+
 
 def ready_rows(environ: Mapping[str, str]) -> dict[str, ProviderRow]:
     """Rows for the providers whose own, well-known variables are set."""
@@ -94,17 +129,25 @@ def check_rows(rows: Mapping[str, ProviderRow], environ: Mapping[str, str]) -> N
             raise ValueError(f"provider name {name!r}: use lower-case letters, digits, _ . -")
         if row.kind == "responses" and not row.base_url:
             raise ValueError(f"provider {name}: base_url is missing")
-        if row.api_key_env and not environ.get(row.api_key_env):
-            raise ValueError(
-                f"provider {name}: api_key_env names {row.api_key_env}, which is not set"
-            )
+        if (row.api_key_env or row.api_key) and (row.api_key_envs or row.api_keys):
+            raise ValueError(f"provider {name}: give either one key or api_key_envs, not both")
+        field = "api_key_envs" if row.api_key_envs else "api_key_env"
+        for variable in _variables(row):
+            if not environ.get(variable, "").strip():
+                raise ValueError(f"provider {name}: {field} names {variable}, which is not set")
 
 
 def with_key(row: ProviderRow, environ: Mapping[str, str]) -> ProviderRow:
-    """The row with the key that its ``api_key_env`` names; such a key wins over ``api_key``."""
-    if not row.api_key_env:
+    """The row with the keys that its variables hold; they win over those written in it."""
+    keys = [SecretStr(environ[variable]) for variable in _variables(row)]
+    if not keys:
         return row
-    return row.model_copy(update={"api_key": SecretStr(environ[row.api_key_env])})
+    field = {"api_keys": tuple(keys)} if row.api_key_envs else {"api_key": keys[0]}
+    return row.model_copy(update=field)
+
+
+def _variables(row: ProviderRow) -> tuple[str, ...]:
+    return row.api_key_envs or ((row.api_key_env,) if row.api_key_env else ())
 
 
 def rows_of_file(path: Path, variable: str) -> dict[str, ProviderRow]:

@@ -1,9 +1,9 @@
 """All settings: typed, documented, read from the environment once, checked at start."""
 
-import json
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -12,11 +12,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from common.encryption_keys import encryption_keys
+from common.fallback_rows import check_fallbacks
 from common.key_rows import KeyRow, hashed_rows
 from common.provider_rows import (
     ProviderRow,
@@ -26,17 +29,13 @@ from common.provider_rows import (
     rows_of_file,
     with_key,
 )
+from common.variables import PREFIX as PREFIX
+from common.variables import WELL_KNOWN as WELL_KNOWN
+from common.variables import values_of, variable_in
+from common.variables import variable_of as variable_of
 from common.webhook_rows import WebhookRow, ready_webhooks
 
-PREFIX = "MUNINN_"
-
 STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
-
-# Names that platforms set by themselves; the name with the prefix wins.
-WELL_KNOWN = {"redis_url": "REDIS_URL", "port": "PORT"}
-
-# Written as one JSON object in their variable.
-JSON_FIELDS = ("providers", "webhooks", "keys")
 
 STORE_URL = re.compile(r"(rediss?|unix|sentinel|rediss?\+[a-z]+)://.", re.IGNORECASE)
 
@@ -87,11 +86,22 @@ class Settings(BaseModel):
     providers_file: Path | None = Field(
         None, description="A TOML file with a table `[name]` for each provider row."
     )
+    fallbacks: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Who is asked when a provider fails and the request itself names nobody, as "
+        "one JSON object: from model patterns such as `openai/*` to lists of models.",
+    )
     stream_heartbeat_seconds: float = Field(
         15.0, gt=0, description="A comment is sent when a stream is silent for this long."
     )
     max_body_bytes: int = Field(
         20 * 1024 * 1024, gt=0, description="The longest request body accepted."
+    )
+    client_timeout_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="What a client gets to send its body, or each megabyte of a longer one, and to "
+        "take more of an answer that waits for it; on Linux alone.",
     )
     result_ttl_seconds: int = Field(
         3600, gt=0, description="How long a finished job can be polled, when not asked otherwise."
@@ -159,12 +169,54 @@ class Settings(BaseModel):
         description="Whether calls need a virtual key. `auto`: as soon as there is one; `true`: "
         "also before that; `false`: never, and then inline calls need no Redis from the start.",
     )
+    allowed_hosts: str = Field(
+        "",
+        description="Names, with commas between, by which an open gateway that listens on loopback "
+        "may be called besides its address and `localhost`; `*`: any.",
+    )
     keys: dict[str, KeyRow] = Field(
         default_factory=dict,
         description="Virtual keys beside those of `muninn keys`, as one JSON object by name.",
     )
+    encryption_keys: tuple[SecretStr, ...] | None = Field(
+        None,
+        description="Fernet keys with commas between, for what jobs keep of their callers' own "
+        "provider keys: the first encrypts, all decrypt.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object a line for a log system."
+    )
+    access_log: bool = Field(
+        False,
+        description="Whether every request gets a line; those that failed with a 5xx always do.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="A bearer token that opens `/metrics`, and without which (or an admin key) it "
+        "stays closed.",
+    )
+    metrics_dir: Path | None = Field(
+        None,
+        description="A folder that the processes of one machine count in together, so that the "
+        "front's `/metrics` shows the workers too. `muninn up` makes one.",
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of a stand-alone worker's own `/metrics`; 0: none.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that port is on.")
+    tracing: bool = Field(
+        False,
+        description="Whether OpenTelemetry spans are exported, to where the `OTEL_*` variables "
+        "say; needs the extra `tracing`.",
+    )
+    tracing_redis: bool = Field(
+        False, description="Whether each Redis command of a traced request or job gets a span."
     )
 
     @field_validator("redis_url")
@@ -181,10 +233,15 @@ class Settings(BaseModel):
             raise ValueError("must be a URL such as amqp://host:5672//")
         return value
 
-    @field_validator("log_level", "require_keys", mode="before")
+    @field_validator("log_level", "log_format", "require_keys", mode="before")
     @classmethod
     def _in_any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _are_encryption_keys(cls, value: Any) -> Any:
+        return encryption_keys(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _default_below_longest(self) -> "Settings":
@@ -201,11 +258,6 @@ class Settings(BaseModel):
         return self.broker_url or self.redis_url
 
 
-def variable_of(field: str) -> str:
-    """The environment variable of a field."""
-    return PREFIX + field.upper()
-
-
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read, complete and check the settings; raise SettingsError with a line a person can act on.
 
@@ -213,7 +265,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     """
     environ = os.environ if environ is None else environ
     try:
-        settings = Settings(**(_from_environ(environ) | overrides))
+        settings = Settings(**(values_of(Settings.model_fields, environ) | overrides))
         rows = _all_rows(settings, environ)
         webhooks = ready_webhooks(settings.webhooks, environ)
         keys = hashed_rows(settings.keys, environ)
@@ -227,9 +279,18 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
         raise SettingsError(
             f"{variable_of('default_provider')}: no provider {default!r}; configured: {known}"
         )
+    _check_fallbacks(settings, rows, default)
     _check_urls(settings)
+    _check_tracing(settings)
     ready = {"providers": rows, "default_provider": default, "webhooks": webhooks, "keys": keys}
     return settings.model_copy(update=ready)
+
+
+def _check_fallbacks(settings: Settings, rows: Mapping[str, ProviderRow], default: str) -> None:
+    try:
+        check_fallbacks(settings.fallbacks, rows, default)
+    except ValueError as error:
+        raise SettingsError(f"{variable_of('fallbacks')}: {error}") from None
 
 
 def _check_urls(settings: Settings) -> None:
@@ -243,27 +304,12 @@ def _check_urls(settings: Settings) -> None:
         )
 
 
-def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The values that are set; a variable set to nothing counts as not set."""
-    values: dict[str, Any] = {}
-    for field in Settings.model_fields:
-        value = environ.get(_variable_in(environ, field))
-        if value:
-            values[field] = _as_json(field, value) if field in JSON_FIELDS else value
-    return values
-
-
-def _variable_in(environ: Mapping[str, str], field: str) -> str:
-    """The variable that the value of a field comes from."""
-    ours = variable_of(field)
-    return ours if environ.get(ours) else WELL_KNOWN.get(field, ours)
-
-
-def _as_json(field: str, value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise SettingsError(f"{variable_of(field)}: not valid JSON: {error}") from None
+def _check_tracing(settings: Settings) -> None:
+    if settings.tracing and find_spec("opentelemetry") is None:
+        raise SettingsError(
+            f"{variable_of('tracing')}: needs packages that are not installed; "
+            "pip install 'muninn[tracing]'"
+        )
 
 
 def _all_rows(settings: Settings, environ: Mapping[str, str]) -> dict[str, ProviderRow]:
@@ -283,5 +329,5 @@ def _first_fault(error: ValidationError, environ: Mapping[str, str]) -> str:
     if not place:
         return words
     known = place[0] in Settings.model_fields
-    variable = _variable_in(environ, place[0]) if known else place[0]
+    variable = variable_in(environ, place[0]) if known else place[0]
     return f"{'.'.join([variable, *place[1:]])}: {words}"

@@ -5,6 +5,10 @@ Only bytes are looked at: a line ends at CR, LF or CRLF and nowhere else, whatev
 takes for a line end (U+2028, U+0085 …).
 """
 
+import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 # Keeps a silent connection open; clients ignore it.
@@ -14,12 +18,22 @@ DEFAULT_MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 
+_FRAME = b"event: %b\ndata: %b\n\n"
+
+# Nearly every event has just these two lines.
+_TWO_LINES = re.compile(rb"event: ([^\n]*)\ndata: ([^\n]*)\n\n")
+_AROUND = len(b"event: \ndata: \n\n")
+
 
 class SseEvent(NamedTuple):
     """One event: its name (``event:`` line, empty if there was none) and its data, as bytes."""
 
     name: bytes
     data: bytes
+
+
+# Half the cost of calling the class, which is all that an event costs here.
+as_event = partial(tuple.__new__, SseEvent)
 
 
 class SseDecoder:
@@ -43,22 +57,28 @@ class SseDecoder:
             chunk = self._with_lf_only(chunk)
         if self._head is not None:
             chunk = self._without_bom(chunk)
-        blocks = self._blocks_ended_by(chunk)
-        return [event for block in blocks if (event := _event_of(block)) is not None]
+        return _events_of(self._ended_by(chunk))
 
-    def _blocks_ended_by(self, chunk: bytes) -> list[bytes]:
-        """What stands between blank lines, up to the last one."""
+    def _ended_by(self, chunk: bytes) -> bytes:
+        """What has come up to the last blank line; the rest is kept."""
         pending = self._pending
-        if not pending and len(chunk) <= self._max_event_bytes and chunk.endswith(b"\n\n"):
-            return chunk[:-2].split(b"\n\n")  # whole events, as nearly every chunk brings
-        searched = max(len(pending) - 1, 0)
-        pending += chunk
-        end = pending.rfind(b"\n\n", searched)
-        blocks = bytes(pending[:end]).split(b"\n\n") if end >= 0 else []
-        if end >= 0:
-            del pending[: end + 2]
-        self._check_sizes(pending, *blocks)
-        return blocks
+        if not pending and chunk.endswith(b"\n\n"):
+            ended = chunk  # as nearly every chunk of a stream that is not in a hurry
+        else:
+            searched = max(len(pending) - 1, 0)
+            pending += chunk
+            end = pending.rfind(b"\n\n", searched) + 2
+            ended = bytes(pending[:end]) if end >= 2 else b""
+            del pending[: len(ended)]
+        self._check_size(ended)
+        return ended
+
+    def _check_size(self, ended: bytes) -> None:
+        longest = self._max_event_bytes
+        if len(self._pending) <= longest and len(ended) <= longest:
+            return
+        if any(len(block) > longest for block in (self._pending, *ended.split(b"\n\n"))):
+            raise ValueError(f"an event of the stream is longer than {longest} bytes")
 
     def _with_lf_only(self, chunk: bytes) -> bytes:
         if self._after_cr:
@@ -74,10 +94,6 @@ class SseDecoder:
         self._head = None
         return head.removeprefix(_BOM)
 
-    def _check_sizes(self, *blocks: bytes | bytearray) -> None:
-        if max(map(len, blocks)) > self._max_event_bytes:
-            raise ValueError(f"an event of the stream is longer than {self._max_event_bytes} bytes")
-
 
 def encode_event(name: bytes, data: bytes) -> bytes:
     """One event on the wire; data of several lines takes several ``data:`` lines.
@@ -92,20 +108,29 @@ def encode_event(name: bytes, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
+def encode_events(events: Sequence[SseEvent]) -> bytes:
+    """Many events on the wire. All at once: nearly always they are named and of one line each."""
+    names, values = zip(*events, strict=True) if events else ((), ())
+    all_values = b"".join(values)
+    if all(names) and b"\n" not in all_values and b"\r" not in all_values:
+        return b"".join([_FRAME % event for event in events])
+    return b"".join([encode_event(name, data) for name, data in events])
+
+
+def _events_of(ended: bytes) -> list[SseEvent]:
+    """The events of bytes that end with a blank line."""
+    found = _TWO_LINES.findall(ended)
+    if sum(map(len, chain.from_iterable(found))) + _AROUND * len(found) == len(ended):
+        return [as_event(pair) for pair in found]
+    blocks = ended.split(b"\n\n")
+    return [event for block in blocks if (event := _event_of(block)) is not None]
+
+
 def _event_of(block: bytes) -> SseEvent | None:
     """The event of the lines between two blank lines; None if they hold no data."""
-    # Nearly every event has just the two lines `event: …` and `data: …`: this is the hot path.
-    if block.count(b"\n") == 1 and block.startswith(b"event: "):
-        head, found, data = block.partition(b"\ndata: ")
-        if found:
-            return SseEvent(head[7:], data)
-    return _event_of_lines(block.split(b"\n"))
-
-
-def _event_of_lines(lines: list[bytes]) -> SseEvent | None:
     name = b""
     data: list[bytes] = []
-    for line in lines:
+    for line in block.split(b"\n"):
         field, _, value = line.partition(b":")  # a comment has the empty field
         if field == b"data":
             data.append(value.removeprefix(b" "))

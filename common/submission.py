@@ -3,9 +3,11 @@
 import hashlib
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from common.caller_keys import CallerKey, KeyVault
 from common.errors import IdempotencyMismatch, ServiceUnavailable
 from common.inference import CallOptions, Inference
 from common.job_views import submit_shape
@@ -22,7 +24,8 @@ class Submission:
 
     ``raw`` is the body as the caller sent it, by which a repeated submit is known; ``request`` is
     the body to run, and ``body`` the same parsed and checked. ``job_id`` is given to the jobs of a
-    batch. ``max_running`` bounds the jobs of the owner that run at once.
+    batch. ``max_running`` bounds the jobs of the owner that run at once. ``caller_key`` is the
+    caller's own for the provider; a repeated submit is known by its body, whatever key it brings.
     """
 
     owner: str
@@ -36,6 +39,7 @@ class Submission:
     batch_id: str | None = None
     webhook: str | None = None
     max_running: int | None = None
+    caller_key: CallerKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,19 @@ class Submitted:
 class Submitter:
     """Turns submissions into queued jobs."""
 
-    def __init__(self, store: JobStore, queue: JobQueue, inference: Inference) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        queue: JobQueue,
+        inference: Inference,
+        vault: KeyVault | None = None,
+        on_queued: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._inference = inference
+        self._vault = vault or KeyVault()
+        self._on_queued = on_queued
 
     def submit(self, submission: Submission) -> Submitted:
         """The new job, safely stored and queued, or the one an earlier submit has made.
@@ -69,9 +82,13 @@ class Submitter:
         return Submitted(job.id, job.created_at_ms, job.shape)
 
     def prepare(self, submission: Submission) -> NewJob:
-        """The job as it would be stored. Raises ModelNotFound."""
-        self._inference.check(submission.body)
-        return _new_job(submission)
+        """The job as it would be stored. Raises what ``Inference.check`` raises."""
+        self._inference.check(submission.body, submission.caller_key)
+        provider, max_in_flight = self._inference.provider_of(submission.body["model"])
+        job = _new_job(submission, provider, max_in_flight)
+        if submission.caller_key is None:
+            return job
+        return replace(job, caller_key=self._vault.seal(job.id, submission.caller_key))
 
     def enqueue(self, job: NewJob) -> bool:
         """Store and queue a job; False when its id is taken. Raises as ``submit`` does."""
@@ -82,6 +99,8 @@ class Submitter:
         except ServiceUnavailable:
             self._store.discard(job)
             raise
+        if self._on_queued is not None:
+            self._on_queued()
         return True
 
     def discard(self, job: NewJob) -> None:
@@ -101,7 +120,7 @@ class Submitter:
         return Submitted(job.id, record.created_at_ms, record.shape, is_replayed=True)
 
 
-def _new_job(submission: Submission) -> NewJob:
+def _new_job(submission: Submission, provider: str, max_in_flight: int | None) -> NewJob:
     job_id = _job_id(submission)
     created_at_ms = int(time.time() * 1000)
     return NewJob(
@@ -118,6 +137,8 @@ def _new_job(submission: Submission) -> NewJob:
         batch_id=submission.batch_id,
         webhook=submission.webhook,
         max_running=submission.max_running,
+        provider=provider,
+        max_in_flight=max_in_flight,
     )
 
 

@@ -1,6 +1,5 @@
 """The worker process: services, threads and Celery put together."""
 
-import logging
 from dataclasses import dataclass
 
 from celery import Celery, signals
@@ -8,22 +7,25 @@ from celery import Celery, signals
 from common.bootstrap import Services, build_services
 from common.broker import create_celery
 from common.settings import Settings
-from common.store.keys import JOBS_QUEUE, WEBHOOKS_QUEUE
+from common.store.keys import CALLED_QUEUE, JOBS_QUEUE, WEBHOOKS_QUEUE
 from common.store.maintenance import JobMaintenance
+from common.tracing import stop_tracing, traced_sender
 from common.webhooks.backoff import Backoff
 from common.webhooks.delivery import WebhookDelivery
 from common.webhooks.sender import Sender
 from worker.calling import JobCaller
+from worker.celery_logging import join_celery_to_our_log
 from worker.event_writer import EventWriter
+from worker.in_hand import InHand
 from worker.janitor import Janitor
 from worker.leases import LeaseKeeper
+from worker.metrics_server import MetricsServer
 from worker.persistence import Persistence
+from worker.presence import Attendance
 from worker.runner import JobRunner
 from worker.shutdown import Drain
 from worker.tasks import register_tasks
 from worker.wakeup import wake_hub_after_each_task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Worker:
     janitor: Janitor
     runner: JobRunner
     drain: Drain
+    in_hand: InHand
 
 
 def create_worker(settings: Settings) -> Worker:
@@ -45,37 +48,69 @@ def create_worker(settings: Settings) -> Worker:
     leases = LeaseKeeper(services.store)
     persistence = Persistence()
     writer = EventWriter(services.events, persistence)
-    caller = JobCaller(services.store, services.inference, writer, persistence)
-    runner = JobRunner(services.store, services.queue, caller, leases, persistence, settings)
+    caller = JobCaller(services.store, services.inference, writer, persistence, services.vault)
+    runner = JobRunner(
+        services.store, services.queue, caller, leases, persistence, settings, services.metrics
+    )
     celery = create_celery(settings)
-    register_tasks(celery, runner, services.dispatcher, _delivery(services))
+    in_hand = InHand()
+    delivery = _delivery(services)
+    register_tasks(celery, runner, in_hand, services.dispatcher, delivery, services.store)
     drain = Drain(runner, leases, persistence, settings.shutdown_grace_seconds)
     maintenance = JobMaintenance(services.store, services.queue.message)
-    janitor = Janitor(maintenance, services.queue, services.dispatcher, settings)
-    return Worker(services, celery, leases, writer, janitor, runner, drain)
+    janitor = Janitor(
+        maintenance, services.queue, services.dispatcher, settings, metrics=services.metrics.jobs
+    )
+    return Worker(services, celery, leases, writer, janitor, runner, drain, in_hand)
 
 
 def _delivery(services: Services) -> WebhookDelivery:
     settings = services.settings
-    sender = Sender(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private)
+    sender = traced_sender(
+        Sender(settings.webhook_timeout_seconds, allow_private=settings.webhook_allow_private)
+    )
     backoff = Backoff(settings.webhook_max_attempts, settings.webhook_first_delay_seconds)
-    return WebhookDelivery(services.store, services.deliveries, services.endpoints, sender, backoff)
+    return WebhookDelivery(
+        services.store,
+        services.deliveries,
+        services.endpoints,
+        sender,
+        backoff,
+        services.metrics.jobs,
+    )
 
 
 def run_worker(worker: Worker) -> None:
     """Take jobs until a signal says stop."""
-    _quiet_celery()
+    join_celery_to_our_log()
     signals.worker_shutting_down.connect(worker.drain.on_signal, weak=False)
     wake_hub_after_each_task()
+    worker.in_hand.listen()
+    slots = worker.services.settings.worker_concurrency
+    attendance = Attendance(worker.services.presence, slots, worker.leases.held_count)
     worker.leases.start()
     worker.writer.start()
     worker.janitor.start()
+    attendance.start()
+    worker.services.metrics.jobs.working(slots)
+    metrics_server = MetricsServer(worker.services.metrics, worker.services.settings)
+    metrics_server.start()
     try:
         worker.celery.worker_main(_arguments(worker.services.settings))
     finally:
+        worker.runner.pass_on(worker.in_hand.left())
+        metrics_server.stop()
+        attendance.stop()
         worker.janitor.stop()
         worker.leases.stop()
         worker.writer.stop()
+        stop_tracing()
+
+
+def _queues(settings: Settings) -> list[str]:
+    """The queues to take from, each in turn. Only the store's own scripts call jobs."""
+    shares_server = settings.effective_broker_url == settings.redis_url
+    return [JOBS_QUEUE, *[CALLED_QUEUE] * shares_server, WEBHOOKS_QUEUE]
 
 
 def _arguments(settings: Settings) -> list[str]:
@@ -84,15 +119,9 @@ def _arguments(settings: Settings) -> list[str]:
         "worker",
         "--pool=threads",
         f"--concurrency={settings.worker_concurrency}",
-        f"--queues={JOBS_QUEUE},{WEBHOOKS_QUEUE}",
+        f"--queues={','.join(_queues(settings))}",
         f"--loglevel={settings.log_level}",
         "--without-gossip",
         "--without-mingle",
         "--without-heartbeat",
     ]
-
-
-def _quiet_celery() -> None:
-    """Celery's two lines a job say what ours says better."""
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)

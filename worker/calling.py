@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import orjson
 
 from common.answers import Answer
 from common.background_call import UpstreamMemory
-from common.errors import CallAborted, MuninnError, ServiceUnavailable
+from common.caller_keys import CallerKey, KeyVault
+from common.errors import CallAborted, CallerKeyUnusable, MuninnError, ServiceUnavailable
 from common.inference import CallOptions, Inference
 from common.jobs import Claim, JobStatus
 from common.providers.base import UpstreamCall
@@ -20,6 +22,16 @@ from worker.recorder import PARTIAL_SECONDS, Recorder
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One attempt at its provider: the job, with what options and whose key, and the call."""
+
+    claim: Claim
+    options: CallOptions
+    caller_key: CallerKey | None
+    call: UpstreamCall
+
+
 class JobCaller:
     """Calls providers for jobs."""
 
@@ -29,7 +41,9 @@ class JobCaller:
         inference: Inference,
         writer: EventWriter,
         persistence: Persistence,
+        vault: KeyVault,
     ) -> None:
+        self._vault = vault
         self._store = store
         self._inference = inference
         self._writer = writer
@@ -41,38 +55,56 @@ class JobCaller:
         A provider that works on in its background although nobody wants its answer any more is
         told so before.
         """
-        memory = UpstreamMemory(claim.job_id, claim.upstream_id, self._noting(claim, call))
+        options = CallOptions.from_json(claim.options)
+        asking = Asking(claim, options, self._caller_key(claim, options), call)
+        memory = UpstreamMemory(claim.job_id, claim.upstream_id, self._noting(asking))
         run = self._streamed if claim.streamed else self._whole
         try:
-            return run(claim, call, memory)
+            return run(asking, memory)
         except CallAborted as aborted:
             if aborted.reason == DEADLINE or (aborted.reason == LOST and self._is_unwanted(claim)):
-                self._cancel_upstream(claim.request, memory.upstream_id)
+                self._cancel_upstream(claim.request, memory.upstream_id, asking.caller_key)
             raise
 
-    def _whole(self, claim: Claim, call: UpstreamCall, memory: UpstreamMemory) -> Answer:
+    def _caller_key(self, claim: Claim, options: CallOptions) -> CallerKey | None:
+        """The key that came with the job. Raises CallerKeyUnusable: without it the job does not
+        run, for another's key would pay."""
+        if claim.caller_key is not None:
+            return self._vault.open(claim.job_id, claim.caller_key)
+        if options.has_caller_key:
+            raise CallerKeyUnusable("The provider key that was sent with this job is gone.")
+        return None
+
+    def _whole(self, asking: Asking, memory: UpstreamMemory) -> Answer:
         return self._inference.create(
-            orjson.loads(claim.request),
-            CallOptions.from_json(claim.options),
-            call,
-            attempt=claim.attempt,
+            orjson.loads(asking.claim.request),
+            asking.options,
+            asking.call,
+            attempt=asking.claim.attempt,
             memory=memory,
+            caller_key=asking.caller_key,
         )
 
-    def _streamed(self, claim: Claim, call: UpstreamCall, memory: UpstreamMemory) -> Answer:
+    def _streamed(self, asking: Asking, memory: UpstreamMemory) -> Answer:
         """The answer of a call whose events are published as they come."""
+        claim, call = asking.claim, asking.call
         call.silence_seconds = PARTIAL_SECONDS
         recorder = Recorder(claim, call, self._writer)
         try:
             stream = self._inference.stream(
-                orjson.loads(claim.request), call, attempt=claim.attempt, memory=memory
+                orjson.loads(claim.request),
+                call,
+                options=asking.options,
+                attempt=claim.attempt,
+                memory=memory,
+                caller_key=asking.caller_key,
             )
             try:
-                for event in stream.events():
-                    if event is None:
-                        recorder.pause()
-                    else:
+                for batch in stream.batches():
+                    for event in batch:
                         recorder.add(event)
+                    if not batch:
+                        recorder.pause()
                 return stream.answer(recorder.response())
             finally:
                 stream.close()
@@ -80,12 +112,13 @@ class JobCaller:
             self._writer.flush()  # the job's end is written after its last event
             self._writer.forget(claim)
 
-    def _noting(self, claim: Claim, call: UpstreamCall) -> Callable[[str], None]:
+    def _noting(self, asking: Asking) -> Callable[[str], None]:
+        claim, call, store = asking.claim, asking.call, self._store
+
         def note(upstream_id: str) -> None:
-            store = self._store
             if not self._persistence.until_done(lambda: store.note_upstream(claim, upstream_id)):
                 # The job has ended or is another attempt's: nobody will come to know of it.
-                self._cancel_upstream(claim.request, upstream_id)
+                self._cancel_upstream(claim.request, upstream_id, asking.caller_key)
                 call.abort(LOST)
                 call.check()
 
@@ -101,7 +134,7 @@ class JobCaller:
 
     def cancel_abandoned(self, job_id: str) -> None:
         """If the job was cancelled while it waited and its provider works on it in background,
-        tell the provider."""
+        tell the provider; by the row's key, for one of the caller's ended with the job."""
         try:
             abandoned = self._persistence.until_done(lambda: self._store.abandoned_upstream(job_id))
         except ServiceUnavailable:
@@ -109,11 +142,14 @@ class JobCaller:
         if abandoned is not None:
             self._cancel_upstream(*abandoned)
 
-    def _cancel_upstream(self, request: bytes, upstream_id: str | None) -> None:
+    def _cancel_upstream(
+        self, request: bytes, upstream_id: str | None, caller_key: CallerKey | None = None
+    ) -> None:
         """``request`` is the job's request or shape: it names the model."""
         if upstream_id is None:
             return
         try:
-            self._inference.cancel_upstream(orjson.loads(request)["model"], upstream_id)
+            model = orjson.loads(request)["model"]
+            self._inference.cancel_upstream(model, upstream_id, caller_key)
         except MuninnError as error:
             log.warning("upstream not cancelled: code=%s", error.code)

@@ -14,6 +14,9 @@ from worker.persistence import Persistence
 
 log = logging.getLogger(__name__)
 
+# What has piled up while the store was away goes in parts that it can take within its time limit.
+MOST_TOGETHER = 1000
+
 
 class EventWriter:
     """One thread that appends what all jobs have left."""
@@ -66,7 +69,7 @@ class EventWriter:
         while not self._stopped.is_set():
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopped.is_set())
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
             if batch:
                 self._write(batch)
 

@@ -9,6 +9,8 @@ import threading
 import time
 
 from common.errors import ServiceUnavailable
+from common.metrics import Metrics
+from common.metrics.job_counts import JobMetrics
 from common.queue import JobQueue
 from common.settings import Settings
 from common.store.maintenance import JobMaintenance
@@ -32,12 +34,14 @@ class Janitor:
         webhooks: Dispatcher,
         settings: Settings,
         tick_seconds: float = TICK_SECONDS,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._maintenance = maintenance
         self._queue = queue
         self._webhooks = webhooks
         self._settings = settings
         self._tick_seconds = tick_seconds
+        self._metrics = metrics or Metrics().jobs
         self._contact_since: float | None = None
         self._stopped = threading.Event()
 
@@ -61,6 +65,7 @@ class Janitor:
         now_ms = self._maintenance.now_ms()
         self._send(self._maintenance.promote_parked(now_ms))
         self._expire_queued(now_ms)
+        self._maintenance.tend_gates(now_ms)
         self._webhooks.tick(now_ms)
         if self._is_settled():
             self._rescue(now_ms)
@@ -76,7 +81,8 @@ class Janitor:
     def _rescue(self, now_ms: int) -> None:
         outcomes = self._maintenance.rescue(now_ms, self._settings.max_attempts)
         for job_id, outcome in outcomes.items():
-            log.warning("worker lost: job_id=%s job=%s", job_id, outcome)
+            log.warning("worker lost: job_id=%s outcome=%s", job_id, outcome)
+            self._metrics.rescued(outcome)
         self._send([job_id for job_id, outcome in outcomes.items() if outcome == "requeued"])
 
     def _requeue_lost(self, now_ms: int) -> None:
@@ -93,6 +99,7 @@ class Janitor:
         requeued = self._maintenance.requeue_lost(before_ms)
         if requeued:
             log.warning("messages lost, jobs queued again: count=%d", len(requeued))
+            self._metrics.messages_lost(len(requeued))
         self._send(requeued)
 
     def _expire_queued(self, now_ms: int) -> None:
@@ -100,6 +107,7 @@ class Janitor:
         expired = self._maintenance.expire_queued(before_ms)
         if expired:
             log.warning("jobs waited for too long: count=%d", len(expired))
+            self._metrics.expired(len(expired))
 
     def _send(self, job_ids: list[str]) -> None:
         for job_id in job_ids:

@@ -70,6 +70,10 @@ class LeaseKeeper:
         """Whether no job is held."""
         return not self._held
 
+    def held_count(self) -> int:
+        """How many jobs are held."""
+        return len(self._held)
+
     def abort_all(self, reason: str) -> int:
         """End every upstream call; the number of them."""
         held = self._snapshot()

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from common.accumulate import OutputSoFar
+from common.compact import compact_json
 from common.errors import ProviderInvalidAnswer
 from common.job_stream_events import FIRST_STORED_SEQUENCE, as_job_event, restarted_event
 from common.jobs import Claim
@@ -92,7 +93,7 @@ class Recorder:
     def _publish(self, event: dict[str, Any], new_id: str = "") -> None:
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
         shown = as_job_event(event, self._claim.job_id, sequence)
-        stored = StoredEvent(sequence, SseEvent(str(shown["type"]).encode(), orjson.dumps(shown)))
+        stored = StoredEvent(sequence, SseEvent(str(shown["type"]).encode(), compact_json(shown)))
         self._since_partial += 1
         is_due = time.monotonic() - self._partial_at >= PARTIAL_SECONDS
         shows = is_due or self._since_partial >= self._partial_every

@@ -5,8 +5,11 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Iterable
+from functools import partial
 
-from common.answers import Answer
+from common import tracing
+from common.answers import Answer, Exchange
 from common.errors import (
     CallAborted,
     DeadlineExceeded,
@@ -16,12 +19,15 @@ from common.errors import (
 )
 from common.job_errors import error_fields
 from common.jobs import Claim, Ending, JobStatus
+from common.metrics import Metrics
 from common.providers.base import UpstreamCall
 from common.queue import JobQueue
 from common.retry_policy import retry_delay_seconds
 from common.settings import Settings
 from common.store import JobStore
+from common.usage import usage_of
 from worker.calling import JobCaller
+from worker.job_context import attempt_of
 from worker.leases import DEADLINE, HANDED_BACK, RENEWALS_PER_LEASE, LeaseKeeper
 from worker.persistence import Persistence
 
@@ -43,6 +49,7 @@ class JobRunner:
         leases: LeaseKeeper,
         persistence: Persistence,
         settings: Settings,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -50,6 +57,7 @@ class JobRunner:
         self._leases = leases
         self._persistence = persistence
         self._settings = settings
+        self._metrics = metrics or Metrics()
         self._is_stopping = threading.Event()
 
     def stop_taking(self) -> None:
@@ -59,7 +67,8 @@ class JobRunner:
     def run(self, job_id: str) -> None:
         """Run one attempt, unless the job is not to be had: ended, running, or gone."""
         if self._is_stopping.is_set():
-            self._pass_on(job_id)
+            time.sleep(LISTENING_SECONDS)  # or it might come right back
+            self.pass_on([job_id])
             return
         claim = self._claim(job_id)
         if claim is None:
@@ -68,16 +77,18 @@ class JobRunner:
             return
         call = UpstreamCall()
         deadline = time.monotonic() + self._remaining_seconds(claim)
-        with self._leases.holding(claim, call, deadline):
+        counted = self._metrics.jobs.attempt(claim)
+        with self._leases.holding(claim, call, deadline), attempt_of(claim), counted:
             self._attempt(claim, call, deadline)
 
-    def _pass_on(self, job_id: str) -> None:
-        """The message was on its way when the signal came: another worker shall have the job."""
-        time.sleep(LISTENING_SECONDS)
-        message = self._queue.message(job_id)
-        if self._persistence.until_done(lambda: self._store.pass_on(job_id, message)):
-            self._queue.send(job_id)
-        log.info("job passed on: job_id=%s", job_id)
+    def pass_on(self, job_ids: Iterable[str]) -> None:
+        """Leave jobs to other workers, whose messages came when the signal had come."""
+        for job_id in job_ids:
+            message = self._queue.message(job_id)
+            with contextlib.suppress(ServiceUnavailable):  # then the janitor finds it
+                if self._persistence.until_done(partial(self._store.pass_on, job_id, message)):
+                    self._queue.send(job_id)
+            log.info("job passed on: job_id=%s", job_id)
 
     def _claim(self, job_id: str) -> Claim | None:
         """The claim, known to be fresh: a process that was frozen while it asked asks again, or
@@ -105,7 +116,7 @@ class JobRunner:
             log.exception("attempt failed: job_id=%s attempt=%d", claim.job_id, claim.attempt)
             self._fail(claim, InternalError("The gateway failed to run this job."))
         else:
-            self._finish(claim, _ending_of(answer))
+            self._finish(claim, _ending_of(answer), answer.exchange)
 
     def _check_deadlines(self, claim: Claim) -> None:
         waited_ms = claim.started_at_ms - claim.created_at_ms
@@ -119,11 +130,13 @@ class JobRunner:
         return self._settings.run_deadline_seconds - ran_ms / 1000
 
     def _on_abort(self, claim: Claim, reason: str) -> None:
+        tracing.outcome(reason.replace(" ", "_"))
         if reason == DEADLINE:
             self._fail(claim, _run_deadline_exceeded())
         elif reason == HANDED_BACK:
             message = self._queue.message(claim.job_id)
             if self._persistence.until_done(lambda: self._store.release(claim, message)):
+                self._metrics.jobs.handed_back()
                 with contextlib.suppress(ServiceUnavailable):  # then the janitor sends it
                     self._queue.send(claim.job_id)
             log.info("job handed back: job_id=%s attempt=%d", claim.job_id, claim.attempt)
@@ -145,21 +158,31 @@ class JobRunner:
             error.code,
             delay_seconds,
         )
+        tracing.outcome("tried_again", error.code)
         fields = error_fields(error)
-        self._persistence.until_done(
+        is_parked = self._persistence.until_done(
             lambda: self._store.release(claim, b"", delay_seconds=delay_seconds, error=fields)
         )
+        if is_parked:
+            self._metrics.jobs.retried()
 
     def _fail(self, claim: Claim, error: MuninnError) -> None:
         self._finish(claim, Ending(JobStatus.FAILED, error=error_fields(error)))
 
-    def _finish(self, claim: Claim, ending: Ending) -> None:
+    def _finish(self, claim: Claim, ending: Ending, by: Exchange | None = None) -> None:
         ended = self._persistence.until_done(lambda: self._store.finish(claim, ending))
+        if ended:
+            self._metrics.jobs.ended(ending.status)
+            if by is not None:
+                self._metrics.providers.spent(by.provider, by.model_deployment, ending.usage)
+        code = (ending.error or {}).get("code")
+        tracing.outcome(ending.status.value, code)
         log.info(
-            "job ended: job_id=%s attempt=%d status=%s counted=%s",
+            "job ended: job_id=%s attempt=%d status=%s code=%s counted=%s",
             claim.job_id,
             claim.attempt,
             ending.status.value,
+            code,
             bool(ended),
         )
 
@@ -174,6 +197,7 @@ def _ending_of(answer: Answer) -> Ending:
         result=answer.body,
         response_id=response_id if isinstance(response_id, str) and response_id else None,
         error=error if is_failed and isinstance(error, dict) else None,
+        usage=usage_of(response.get("usage"), answer.cost),
     )
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from api.headers import ASYNC_ID
+from api.headers import ASYNC_ID, REQUEST_ID
 from api.limits import LIMIT, REMAINING, RESET
+from api.request_log import OWN_REQUEST_ID
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Retry-After": {
@@ -36,6 +37,15 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     RESET: {
         "description": "When the oldest of them stops counting, such as `12.5s`.",
+        "schema": {"type": "string"},
+    },
+    REQUEST_ID: {
+        "description": "What finds the request in the log: the provider's id where it gave one, "
+        "else the caller's own `x-request-id`, else a new one.",
+        "schema": {"type": "string"},
+    },
+    OWN_REQUEST_ID: {
+        "description": "The gateway's own id, where the usual header has the provider's.",
         "schema": {"type": "string"},
     },
 }

@@ -1,6 +1,6 @@
 """The routes of batches."""
 
-from api.headers import RAW_REQUEST, RAW_RESPONSE, RESULT_TTL, WEBHOOK
+from api.headers import PROVIDER_KEY, RAW_REQUEST, RAW_RESPONSE, RESULT_TTL, WEBHOOK
 from api.openapi.envelope_routes import PATH as JOBS
 from api.openapi.route import BASE, JSON, JSON_BODY, Answer, Route
 from common.schemas import Batch, BatchItems, CreateBatch
@@ -17,9 +17,9 @@ BATCH_ROUTES = (
         {202: Answer("The batch.", {JSON: Batch})},
         description="All requests are checked before the first is submitted; either all become "
         "jobs or none does. The headers hold for each of them.",
-        parameters=(RESULT_TTL, WEBHOOK, RAW_REQUEST, RAW_RESPONSE),
+        parameters=(RESULT_TTL, WEBHOOK, PROVIDER_KEY, RAW_REQUEST, RAW_RESPONSE),
         body=CreateBatch,
-        errors=(400, 404, 413, 429, 503),
+        errors=(400, 404, 408, 413, 429, 503),
         samples={
             "Submit": f'curl {BASE}{PATH} {JSON_BODY} -d \'{{"requests": [\n'
             """  {"custom_id": "a", "body": {"model": "echo/hello", "input": "Hello"}},\n"""

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.headers import REQUEST_ID
 from api.openapi.answer_headers import HEADERS, LIMIT_HEADERS
 from api.openapi.failures import ERRORS, SAY_WHEN_TO_RETRY
 from api.openapi.parameters import PARAMETERS
 from api.openapi.route import JSON, Answer, Route
 from api.openapi.routes import ROUTES, TAGS
 from api.openapi.security import ANY_OF_THEM, FORBIDDEN, SCHEMES, UNAUTHENTICATED
+from api.request_log import OWN_REQUEST_ID
 from common.schemas import ErrorBody
 from common.schemas.json_schema import json_schemas
 
@@ -81,7 +83,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    more = LIMIT_HEADERS if route.body else ()
+    more = (OWN_REQUEST_ID, *LIMIT_HEADERS) if route.body else ()
     responses = {str(status): _answer(answer, more) for status, answer in route.answers.items()}
     for status in _errors(route):
         responses[str(status)] = _ref("responses", f"Error{status}")
@@ -91,8 +93,8 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> list[int]:
-    of_keys = [] if route.is_public else [UNAUTHENTICATED, *([FORBIDDEN] if route.body else [])]
-    return sorted([*route.errors, *of_keys])
+    of_keys = [] if route.is_public else [UNAUTHENTICATED, FORBIDDEN]
+    return sorted({*route.errors, *of_keys})
 
 
 def _answer(answer: Answer, more: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -100,8 +102,8 @@ def _answer(answer: Answer, more: tuple[str, ...] = ()) -> dict[str, Any]:
         "description": answer.description,
         "content": _content(answer.content),
     }
-    if headers := (*answer.headers, *more):
-        described["headers"] = {name: _ref("headers", name) for name in headers}
+    headers = (*answer.headers, *more, REQUEST_ID)
+    described["headers"] = {name: _ref("headers", name) for name in headers}
     return described
 
 

@@ -1,9 +1,17 @@
 """The routes of the gateway's own job envelope."""
 
-from api.headers import IDEMPOTENCY_KEY, PREFER, RAW_REQUEST, RAW_RESPONSE, RESULT_TTL, WEBHOOK
-from api.openapi.answer_headers import POLL_HEADERS, SUBMIT_HEADERS
+from api.headers import (
+    IDEMPOTENCY_KEY,
+    PREFER,
+    PROVIDER_KEY,
+    RAW_REQUEST,
+    RAW_RESPONSE,
+    RESULT_TTL,
+    WEBHOOK,
+)
+from api.openapi.answer_headers import LIMIT_HEADERS, POLL_HEADERS, SUBMIT_HEADERS
 from api.openapi.route import BASE, JSON, JSON_BODY, Answer, Route
-from common.schemas import CreateResponse, DeletedJob, Envelope, EnvelopePage
+from common.schemas import CreateResponse, DeletedJob, Envelope, EnvelopePage, JobRetry
 
 PATH = "/v1/async/responses"
 
@@ -15,9 +23,16 @@ ENVELOPE_ROUTES = (
         "jobs",
         "Submit a job",
         {202: Answer("The job, `pending`.", {JSON: Envelope}, headers=SUBMIT_HEADERS)},
-        parameters=(RESULT_TTL, IDEMPOTENCY_KEY, WEBHOOK, RAW_REQUEST, RAW_RESPONSE),
+        parameters=(
+            RESULT_TTL,
+            IDEMPOTENCY_KEY,
+            WEBHOOK,
+            PROVIDER_KEY,
+            RAW_REQUEST,
+            RAW_RESPONSE,
+        ),
         body=CreateResponse,
-        errors=(400, 404, 413, 422, 429, 503),
+        errors=(400, 404, 408, 413, 422, 429, 503),
         samples={
             "Submit": f"curl {BASE}{PATH} {JSON_BODY} \\\n"
             """  -d '{"model": "echo/slow-2s", "input": "Hello"}'"""
@@ -30,8 +45,8 @@ ENVELOPE_ROUTES = (
         "jobs",
         "List jobs, newest first",
         {200: Answer("A page of them.", {JSON: EnvelopePage})},
-        parameters=("limit", "cursor", "status", "metadata.KEY"),
-        errors=(400, 503),
+        parameters=("limit", "cursor", "status", "model", "metadata.KEY", "key"),
+        errors=(400, 403, 503),
         samples={"List": f"curl '{BASE}{PATH}?status=pending,processing&limit=10'"},
     ),
     Route(
@@ -90,5 +105,36 @@ ENVELOPE_ROUTES = (
         parameters=("id",),
         errors=(400, 404, 503),
         samples={"Send": f"curl -X POST {BASE}{PATH}/<id>/webhook"},
+    ),
+    Route(
+        "get",
+        f"{PATH}/{{id}}/request",
+        "showRequest",
+        "jobs",
+        "Read a job's request",
+        {200: Answer("The body that it runs with.", {JSON: CreateResponse})},
+        description="A long request is dropped when its job ends (`request_not_kept`).",
+        parameters=("id",),
+        errors=(404, 503),
+        samples={"Read": f"curl {BASE}{PATH}/<id>/request"},
+    ),
+    Route(
+        "post",
+        f"{PATH}/{{id}}/retry",
+        "retryJob",
+        "jobs",
+        "Submit an ended job's request once more",
+        {
+            202: Answer(
+                "The new job, `pending`.",
+                {JSON: JobRetry},
+                headers=(*SUBMIT_HEADERS, *LIMIT_HEADERS),
+            )
+        },
+        description="With the options, time to live and webhook of the first, and for the same "
+        "key. It counts as a request of whom asks for it, whose key has to be for the model.",
+        parameters=("id", IDEMPOTENCY_KEY, PROVIDER_KEY),
+        errors=(400, 403, 404, 409, 422, 429, 503),
+        samples={"Retry": f"curl -X POST {BASE}{PATH}/<id>/retry"},
     ),
 )

@@ -1,6 +1,6 @@
 """The routes for those who run the service."""
 
-from api.openapi.route import HTML, JSON, Answer, Route
+from api.openapi.route import BASE, HTML, JSON, TEXT, Answer, Route
 from common.schemas import Health, Version
 
 OPERATIONS_ROUTES = (
@@ -21,7 +21,7 @@ OPERATIONS_ROUTES = (
         "Whether jobs can be taken",
         {
             200: Answer("They can.", {JSON: Health}),
-            503: Answer("The job store cannot be reached.", {JSON: Health}),
+            503: Answer("What `checks` names cannot be reached.", {JSON: Health}),
         },
         is_public=True,
     ),
@@ -51,5 +51,17 @@ OPERATIONS_ROUTES = (
         "This description, for people",
         {200: Answer("A page.", {HTML: None})},
         is_public=True,
+    ),
+    Route(
+        "get",
+        "/metrics",
+        "metrics",
+        "operations",
+        "What is counted, for Prometheus",
+        {200: Answer("The metrics; in OpenMetrics' format where that is accepted.", {TEXT: None})},
+        description="Where keys are needed, for admin keys; with `MUNINN_METRICS_TOKEN` set, for "
+        "that token as well.",
+        errors=(403,),
+        samples={"Read": f"curl {BASE}/metrics"},
     ),
 )

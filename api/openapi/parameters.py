@@ -9,12 +9,15 @@ from api.headers import (
     LONGEST_IDEMPOTENCY_KEY,
     LONGEST_WAIT_SECONDS,
     PREFER,
+    PROVIDER_KEY,
     RAW_REQUEST,
     RAW_RESPONSE,
+    REQUEST_ID,
     RESULT_TTL,
     WEBHOOK,
 )
 from api.paging import DEFAULT_LIMIT, LARGEST_LIMIT
+from api.usage import DEFAULT_DAYS, MOST_DAYS
 
 
 def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -38,6 +41,15 @@ def _path(description: str) -> dict[str, Any]:
 
 _SWITCH: dict[str, Any] = {"type": "string", "examples": ["true"]}
 
+PROVIDER_KEY_HEADER = _header(
+    PROVIDER_KEY,
+    "The caller's own key for the model's provider, where that allows it: used instead of the "
+    "gateway's for this call or job. A job keeps it encrypted until its end. A request that "
+    "names its virtual key in `x-bf-vk` may send it as `Authorization: Bearer` as well.",
+    type="string",
+    minLength=4,
+    maxLength=4096,
+)
 PREFER_HEADER = _header(
     PREFER,
     f"`wait=N`: wait up to N seconds ({LONGEST_WAIT_SECONDS} at most) for the job's end, and "
@@ -80,7 +92,14 @@ CREATE_HEADERS = (
         type="string",
         examples=["billing"],
     ),
+    _header(
+        REQUEST_ID,
+        "The caller's own id of the request, found again in the log and in the answer. Up to 128 "
+        "letters, digits and `._:@/+=-`; any other is replaced.",
+        type="string",
+    ),
     PREFER_HEADER,
+    PROVIDER_KEY_HEADER,
     _header(
         RAW_REQUEST,
         "`true` adds what the provider was sent, as `extra_fields.raw_request`.",
@@ -116,6 +135,23 @@ _BY_NAME: dict[str, dict[str, Any]] = {
         "Only jobs of this status; several with commas.",
         type="string",
         examples=["pending"],
+    ),
+    "model": _query(
+        "model",
+        "Only jobs that were submitted for this model; `*` fits anything.",
+        type="string",
+        examples=["openai/*"],
+    ),
+    "key": _query(
+        "key", "Only jobs of the key with this name or id. For admin keys.", type="string"
+    ),
+    "days": _query(
+        "days",
+        "How many days, with today (UTC).",
+        type="integer",
+        minimum=1,
+        maximum=MOST_DAYS,
+        default=DEFAULT_DAYS,
     ),
     "metadata.KEY": _query(
         "metadata.KEY",

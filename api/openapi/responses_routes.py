@@ -28,7 +28,7 @@ RESPONSES_ROUTES = (
         "`stream` answers its events at once, and goes on when the reader leaves.",
         parameters=tuple(header["name"] for header in CREATE_HEADERS),
         body=CreateResponse,
-        errors=(400, 404, 413, 422, 429, 502, 503, 504),
+        errors=(400, 404, 408, 413, 422, 429, 502, 503, 504),
         samples={
             "At once": f"curl {BASE}/openai/v1/responses {JSON_BODY} \\\n"
             """  -d '{"model": "echo/hello", "input": "Hello"}'""",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 JSON, SSE, HTML = "application/json", "text/event-stream", "text/html"
+TEXT = "text/plain"
 
 # Where examples find the service, and what they send along.
 BASE = "http://127.0.0.1:8080"

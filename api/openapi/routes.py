@@ -3,6 +3,7 @@
 from api.openapi.batch_routes import BATCH_ROUTES
 from api.openapi.envelope_routes import ENVELOPE_ROUTES
 from api.openapi.operations_routes import OPERATIONS_ROUTES
+from api.openapi.overview_routes import OVERVIEW_ROUTES
 from api.openapi.responses_routes import RESPONSES_ROUTES
 from api.openapi.route import Route
 
@@ -11,4 +12,10 @@ TAGS = {
     "jobs": "The same jobs in the gateway's own envelope, which can be listed as well.",
     "operations": "For those who run the service.",
 }
-ROUTES: tuple[Route, ...] = (*RESPONSES_ROUTES, *ENVELOPE_ROUTES, *BATCH_ROUTES, *OPERATIONS_ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *RESPONSES_ROUTES,
+    *ENVELOPE_ROUTES,
+    *BATCH_ROUTES,
+    *OVERVIEW_ROUTES,
+    *OPERATIONS_ROUTES,
+)

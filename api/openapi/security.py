@@ -18,5 +18,5 @@ SCHEMES: dict[str, dict[str, Any]] = {
 ANY_OF_THEM: list[dict[str, list[str]]] = [{}]
 ANY_OF_THEM[:0] = [{name: []} for name in SCHEMES]
 
-# What a route that needs a key may answer, and one that names a model besides.
+# What a route that needs a key may answer: while there are none, to pages of other origins.
 UNAUTHENTICATED, FORBIDDEN = 401, 403

@@ -1,16 +1,17 @@
 """What a provider's answer means: a response, or an error and which."""
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from common.errors import ProviderAnsweredError, ProviderInvalidAnswer
+from common.nesting import loads_shallow
 from common.providers.faults import Fault, fault_in, fault_of, is_html, summary
 from common.providers.masking import Mask
 
@@ -27,16 +28,27 @@ _PASSED_ON = frozenset(
     }
 )
 _PASSED_ON_PREFIX = "x-ratelimit-"
+_MOST_PASSED_ON = 40
+_LAST_STATUS = 599  # what lies beyond is no HTTP
+_BAD_GATEWAY = 502
+_LONGEST_PASSED_ON = 1024
+_VISIBLE = re.compile(r"[\x20-\x7e]*", re.ASCII)
 
 
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    """Those of a provider's headers that clients use, in lower case."""
+    """Those of a provider's headers that clients use, in lower case; not more, longer or odder
+    ones than any client reads."""
     lower = {name.lower(): value for name, value in headers.items()}
-    return {
+    used = {
         name: value
         for name, value in lower.items()
-        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)
+        if (name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIX)) and _is_plain(value)
     }
+    return used if len(used) <= _MOST_PASSED_ON else dict(islice(used.items(), _MOST_PASSED_ON))
+
+
+def _is_plain(value: str) -> bool:
+    return len(value) <= _LONGEST_PASSED_ON and _VISIBLE.fullmatch(value) is not None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -76,8 +88,8 @@ def response_object(body: bytes, headers: Mapping[str, str], mask: Mask) -> dict
     an error all the same, as some gateways answer; its status is the body's code, or 502.
     """
     try:
-        response = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        response = loads_shallow(body)
+    except ValueError:
         raise ProviderInvalidAnswer(_not_json(body, mask)) from None
     if not isinstance(response, dict):
         raise ProviderInvalidAnswer("The provider's answer is JSON but not an object.")
@@ -92,18 +104,25 @@ def response_object(body: bytes, headers: Mapping[str, str], mask: Mask) -> dict
 
 def redirected(status: int, headers: Mapping[str, str]) -> ProviderInvalidAnswer:
     """The failure that a 3xx is; the place it names is told without credentials or query."""
-    parts = urlsplit(headers.get("location", ""))
-    host = parts.netloc.rpartition("@")[2]
-    place = f"{parts.scheme}://{host}{parts.path}" if host else parts.path or "nowhere"
+    place = _place(headers.get("location", ""))
     return ProviderInvalidAnswer(
         f"The provider redirects ({status}) to {place[:200]}; redirects are not followed, so its "
         "base URL must name the final place."
     )
 
 
+def _place(location: str) -> str:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "nowhere"
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if host else parts.path or "nowhere"
+
+
 def _error(status: int, headers: Mapping[str, str], fault: Fault) -> ProviderAnsweredError:
     return ProviderAnsweredError(
-        status,
+        status if status <= _LAST_STATUS else _BAD_GATEWAY,
         fault.message,
         type=fault.type,
         code=fault.code,

@@ -2,9 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from common.errors import CallAborted
 from common.sse import SseEvent
@@ -36,23 +36,22 @@ class ProviderAnswer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class ProviderStream(Protocol):
-    """A stream of events. ``None`` stands for a silence of ``silence_seconds``.
+# Events that came together. An empty batch stands for a silence.
+Batch = Sequence[SseEvent]
 
-    Iterating raises ProviderInvalidAnswer when the provider cuts the stream before its terminal
-    event, ProviderTimeout when it stays silent for longer than its read timeout, and CallAborted
-    after UpstreamCall.abort. Whoever opens a stream closes it; closing twice is harmless.
+
+class ProviderStream(Protocol):
+    """A stream of events, in batches; an empty one stands for a silence of ``silence_seconds``.
+
+    Handing on what came together as one is what makes a burst of events cheap. Iterating raises
+    ProviderInvalidAnswer when the provider cuts the stream before its terminal event,
+    ProviderTimeout when it stays silent for longer than its read timeout, and CallAborted after
+    UpstreamCall.abort. Whoever opens a stream closes it; closing twice is harmless.
     """
 
     headers: dict[str, str]
 
-    @property
-    def has_more_at_hand(self) -> bool:
-        """Whether the event after the last one is there already, so that a reader may wait for
-        it before writing."""
-        ...
-
-    def __iter__(self) -> Iterator[SseEvent | None]: ...
+    def __iter__(self) -> Iterator[Batch]: ...
 
     def close(self) -> None: ...
 
@@ -69,6 +68,16 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesKeys(Provider, Protocol):
+    """A provider that can be asked with another key than its own, if it has one."""
+
+    @property
+    def has_key(self) -> bool: ...
+
+    def with_key(self, key: str) -> Provider: ...
+
+
 class UpstreamCall:
     """One call in flight, which any thread may end by ``abort``.
 
@@ -79,6 +88,8 @@ class UpstreamCall:
     def __init__(self, silence_seconds: float = 15.0) -> None:
         self.silence_seconds = silence_seconds
         self.reason: str | None = None
+        # Which of its provider's keys it was begun with, where there are several.
+        self.key_place: int | None = None
         self._aborted = threading.Event()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None

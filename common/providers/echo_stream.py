@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from common.errors import ProviderInvalidAnswer, ProviderTimeout
-from common.providers.base import UpstreamCall
+from common.providers.base import Batch, UpstreamCall
 from common.providers.echo_script import Scripted
 from common.providers.events import Event, events_of, words
 from common.sse import SseEvent
@@ -21,8 +21,6 @@ _SIZED_PIECE = 1024
 class EchoStream:
     """A stream of events already decided on; None among them stands for silence."""
 
-    has_more_at_hand = False
-
     def __init__(
         self, events: Iterable[Event | None], call: UpstreamCall, headers: dict[str, str]
     ) -> None:
@@ -31,12 +29,12 @@ class EchoStream:
         self._call = call
         self._closed = False
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
+    def __iter__(self) -> Iterator[Batch]:
         for event in self._events:
             if self._closed:
                 return
             self._call.check()
-            yield None if event is None else _encoded(event)
+            yield () if event is None else (_encoded(event),)
 
     def close(self) -> None:
         """Nothing is held open; iterating merely ends."""

@@ -15,9 +15,12 @@ from common.providers.connections import Connection
 from common.providers.wire import Decoding, WireAnswer
 
 # Who waits for bytes holds the buffer for them all the while, a thousand calls a thousand buffers:
-# so a small one, until there is more to read than it takes.
+# so a small one, until there is more to read than it takes. An answer that is read to its end
+# before anything is done with it may take a large one; of a stream, what was read at once is held
+# until it has been passed on.
 _WAITING_BYTES = 4 * 1024
-_FLOWING_BYTES = 64 * 1024
+_STREAM_BYTES = 16 * 1024
+_WHOLE_BYTES = 64 * 1024
 _SMALL_BYTES = 65536
 
 
@@ -45,6 +48,7 @@ class Exchange:
         self._read_timeout_seconds = read_timeout_seconds
         self._silent_seconds = 0.0
         self._buffer_bytes = _WAITING_BYTES
+        self._flowing_bytes = _STREAM_BYTES
         self._give_back = give_back
         self._decoding: Decoding | None = None
         self._peeked = b""
@@ -84,6 +88,7 @@ class Exchange:
         """The rest of the body; raises ProviderInvalidAnswer if it is longer than ``max_bytes``."""
         parts = []
         size = 0
+        self._flowing_bytes = _WHOLE_BYTES
         while data := self.read_some():
             size += len(data)
             if size > max_bytes:
@@ -152,7 +157,7 @@ class Exchange:
             return True
         if data:
             is_flowing = len(data) >= _WAITING_BYTES
-            self._buffer_bytes = _FLOWING_BYTES if is_flowing else _WAITING_BYTES
+            self._buffer_bytes = self._flowing_bytes if is_flowing else _WAITING_BYTES
             self._silent_seconds = 0.0
             self._feed(data)
         else:

@@ -4,8 +4,7 @@ import html
 import re
 from typing import Any, NamedTuple
 
-import orjson
-
+from common.nesting import loads_shallow
 from common.providers.masking import Mask
 
 _MAX_MESSAGE_CHARACTERS = 2000
@@ -30,8 +29,8 @@ def fault_in(body: bytes, mask: Mask) -> Fault | None:
     if not body.strip():
         return None
     try:
-        parsed = mask.value(orjson.loads(body))
-    except orjson.JSONDecodeError:
+        parsed = mask.value(loads_shallow(body))
+    except ValueError:
         told = summary(body, mask)
         return Fault(told, raw=told)
     fault = fault_of(parsed)

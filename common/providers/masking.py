@@ -18,6 +18,10 @@ class Mask:
         known = {secret for secret in secrets if len(secret) >= _MIN_CHARACTERS}
         self._secrets = sorted(known, key=len, reverse=True)
 
+    def with_secret(self, secret: str) -> "Mask":
+        """A mask for one more."""
+        return Mask([*self._secrets, secret])
+
     def text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _STARS)
@@ -35,9 +39,8 @@ class Mask:
 
 
 def mask_of(row: ProviderRow) -> Mask:
-    """A mask for the key of a row and for those of its headers that look like credentials."""
+    """A mask for the keys of a row and for those of its headers that look like credentials."""
     secrets = [value for name, value in row.headers.items() if _SECRET_HEADER.search(name)]
     secrets += [value.split(" ", 1)[1] for value in secrets if " " in value]
-    if row.api_key:
-        secrets.append(row.api_key.get_secret_value().strip())
+    secrets += [key.get_secret_value().strip() for key in row.own_keys]
     return Mask(secrets)

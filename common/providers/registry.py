@@ -1,16 +1,18 @@
 """The configured providers, and which of them answers for a model name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import requests
+from pydantic import SecretStr
 
 from common.errors import InvalidValue, ModelNotFound
 from common.provider_rows import ProviderRow
 from common.providers.background_api import BackgroundApiProvider
-from common.providers.base import Provider
+from common.providers.base import Provider, TakesKeys
 from common.providers.echo import EchoProvider
 from common.providers.responses_api import ResponsesApiProvider
+from common.providers.rotation import RotatingBackgroundProvider, RotatingProvider
 from common.providers.transport import upstream_session
 from common.settings import Settings, SettingsError
 
@@ -29,7 +31,11 @@ class Route(NamedTuple):
 
 
 class Registry:
-    """Providers by name, their rows (for aliases), and the one for names without a prefix."""
+    """Providers by name, their rows (for aliases), and the one for names without a prefix.
+
+    ``caller_keys`` are the names of those that may be asked with a key of the caller's, ``keyless``
+    of those that have to.
+    """
 
     def __init__(
         self,
@@ -42,6 +48,10 @@ class Registry:
         self.default = default
         self._rows = dict(rows)
         self._session = session
+        self._wraps: list[Callable[[Provider], Provider]] = []
+        self._take_keys = _take_keys(providers, rows)
+        self.caller_keys = frozenset(self._take_keys)
+        self.keyless = frozenset(n for n, each in self._take_keys.items() if not each.has_key)
 
     def resolve(self, model: str) -> Route:
         """The route of ``provider/model`` or of a bare name.
@@ -64,6 +74,23 @@ class Registry:
                 param="model",
             )
         return self._route(self.default, model, model)
+
+    def with_key(self, route: Route, key: SecretStr) -> Route:
+        """The route with the provider asked by this key; only for ``caller_keys``."""
+        provider = self._take_keys[route.provider_name].with_key(key.get_secret_value())
+        for wrap in self._wraps:
+            provider = wrap(provider)
+        return route._replace(provider=provider)
+
+    def wrap_all(self, wrap: Callable[[Provider], Provider]) -> None:
+        """Put something around every provider, those of callers' keys included."""
+        self._wraps.append(wrap)
+        self.providers = {name: wrap(provider) for name, provider in self.providers.items()}
+
+    def max_in_flight(self, provider_name: str) -> int | None:
+        """How many jobs may call the provider at once; None for any number."""
+        row = self._rows.get(provider_name)
+        return row.max_in_flight if row is not None else None
 
     def close(self) -> None:
         """Close the idle upstream connections."""
@@ -94,5 +121,27 @@ def build_registry(settings: Settings) -> Registry:
 def _provider(name: str, row: ProviderRow, session: requests.Session) -> Provider:
     if row.kind == "echo":
         return EchoProvider(name)
+    if len(row.own_keys) > 1:
+        return _rotating(name, row, session)
     kind = BackgroundApiProvider if row.background else ResponsesApiProvider
-    return kind(name, row, session)
+    return kind(name, _with_one(row, *row.own_keys), session)
+
+
+def _rotating(name: str, row: ProviderRow, session: requests.Session) -> Provider:
+    rows = [_with_one(row, key) for key in row.own_keys]
+    if row.background:
+        with_background = [BackgroundApiProvider(name, each, session) for each in rows]
+        return RotatingBackgroundProvider(name, with_background)
+    return RotatingProvider(name, [ResponsesApiProvider(name, each, session) for each in rows])
+
+
+def _with_one(row: ProviderRow, *key: SecretStr) -> ProviderRow:
+    return row.model_copy(update={"api_key": key[0]}) if key else row
+
+
+def _take_keys(
+    providers: Mapping[str, Provider], rows: Mapping[str, ProviderRow]
+) -> dict[str, TakesKeys]:
+    allowed = (name for name, row in rows.items() if row.allow_caller_keys)
+    found = {name: providers[name] for name in allowed}
+    return {name: each for name, each in found.items() if isinstance(each, TakesKeys)}

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from common.errors import ProviderInvalidAnswer
+from common.nesting import loads_shallow
+from common.providers.base import Batch
 from common.providers.events import TERMINAL_EVENTS, events_of
 from common.providers.exchange import Exchange
 from common.providers.faults import fault_of
@@ -16,14 +19,14 @@ from common.sse import SseDecoder, SseEvent
 _TERMINAL = frozenset(name.encode() for name in TERMINAL_EVENTS)
 _MAY_TELL_A_SECRET = frozenset({b"error", b"response.failed"})
 _UNNAMED = frozenset({b"", b"message"})
+_SPECIAL = _TERMINAL | _MAY_TELL_A_SECRET | _UNNAMED
 _DONE = b"[DONE]"
 _LAST_BYTES_SECONDS = 0.05
+_DERIVED_TOGETHER = 64
 
 
 class LiveStream:
     """Events as they arrive; see ProviderStream. It may be iterated once."""
-
-    has_more_at_hand = False
 
     def __init__(
         self,
@@ -39,13 +42,14 @@ class LiveStream:
         self._mask = mask
         self._decoder = SseDecoder(max_event_bytes=max_event_bytes)
         self._silence_seconds = silence_seconds
+        self._fault: ProviderInvalidAnswer | None = None
         self._ended = False
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
+    def __iter__(self) -> Iterator[Batch]:
         try:
-            for event in self._events():
-                self._ended = event is not None and event.name in _TERMINAL
-                yield event
+            for batch in self._batches():
+                self._ended = bool(batch) and batch[-1].name in _TERMINAL
+                yield batch
                 if self._ended:
                     return
         finally:
@@ -58,84 +62,88 @@ class LiveStream:
         else:
             self._exchange.close()
 
-    def _events(self) -> Iterator[SseEvent | None]:
-        """All events, and a None whenever none has come for ``silence_seconds``.
+    def _batches(self) -> Iterator[Batch]:
+        """All events, and an empty batch whenever none has come for ``silence_seconds``.
 
-        Comments of the provider are no events: they must not keep the None from the reader.
+        Comments of the provider are no events: they must not keep that from the reader.
         """
         wait_seconds = self._silence_seconds
         since = time.monotonic()
         while True:
-            came = False
-            for event in self._next_events(wait_seconds):
-                came = True
-                yield event
+            batch = self._next_batch(wait_seconds)
+            if batch:
+                yield batch
             wait_seconds = self._silence_seconds
             if wait_seconds is None:
                 continue
-            silent_seconds = 0.0 if came else time.monotonic() - since
+            silent_seconds = 0.0 if batch else time.monotonic() - since
             if silent_seconds >= wait_seconds:
-                yield None
+                yield ()
                 silent_seconds = 0.0
             if not silent_seconds:
                 since = time.monotonic()
             wait_seconds = max(wait_seconds - silent_seconds, 0.001)
 
-    def _next_events(self, wait_seconds: float | None) -> Iterable[SseEvent]:
+    def _next_batch(self, wait_seconds: float | None) -> Batch:
+        if self._fault is not None:
+            raise self._fault
         data = self._exchange.read_some(wait_seconds)
         if data is None:
             return ()
-        return self._decode(data) if data else [self._forgotten_end()]
+        return self._decode(data) if data else self._forgotten_end()
 
-    def _decode(self, data: bytes) -> Iterator[SseEvent]:
+    def _decode(self, data: bytes) -> Batch:
+        """The events that these bytes complete; what is wrong after them is raised next time."""
         try:
             decoded = self._decoder.feed(data)
         except ValueError:
             raise ProviderInvalidAnswer("An event of the provider's stream is too long.") from None
-        events, fault = _sound(decoded, self._mask)
-        for still_to_come, event in zip(range(len(events) - 1, -1, -1), events, strict=True):
-            self.has_more_at_hand = still_to_come > 0
-            yield event
-        if fault is not None:
-            raise fault
+        events, self._fault = _sound(decoded, self._mask)
+        return events
 
-    def _forgotten_end(self) -> SseEvent:
+    def _forgotten_end(self) -> Batch:
         """The terminal event of a server that forgets the blank line after it."""
-        try:
-            for event in self._decode(b"\n\n"):
-                if event.name in _TERMINAL:
-                    return event
-        except ProviderInvalidAnswer:
-            pass  # half an event
-        raise ProviderInvalidAnswer("The provider cut its stream off before the end.")
+        events = self._decode(b"\n\n")  # a fault in it: half an event
+        if not events or events[-1].name not in _TERMINAL:
+            raise ProviderInvalidAnswer("The provider cut its stream off before the end.")
+        return events
 
 
 class DerivedStream:
     """The events of a response that came whole although a stream was asked for."""
 
-    has_more_at_hand = True
-
     def __init__(self, response: dict[str, Any], headers: dict[str, str]) -> None:
         self.headers = headers
         self.response = response
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
-        for event in events_of(self.response):
-            yield SseEvent(event["type"].encode(), orjson.dumps(event))
+    def __iter__(self) -> Iterator[Batch]:
+        events = encoded_events(self.response)
+        while batch := list(islice(events, _DERIVED_TOGETHER)):
+            yield batch
 
     def close(self) -> None:
         """There is nothing left to close."""
 
 
+def encoded_events(response: dict[str, Any]) -> Iterator[SseEvent]:
+    """All events of a stream that ends in this response."""
+    for event in events_of(response):
+        yield SseEvent(event["type"].encode(), orjson.dumps(event))
+
+
 def _sound(
     decoded: Iterable[SseEvent], mask: Mask
 ) -> tuple[list[SseEvent], ProviderInvalidAnswer | None]:
-    """The events up to the first that is none, and what is wrong with that one."""
+    """The events up to the terminal one, or the first that is none and what is wrong with it."""
     events: list[SseEvent] = []
     try:
-        for each in decoded:
-            if event := normalised(each, mask):
+        for event in decoded:
+            if event.name not in _SPECIAL and event.data.startswith(b"{"):
                 events.append(event)
+            elif found := normalised(event, mask):
+                events.append(found)
+                if found.name in _TERMINAL:
+                    break
     except ProviderInvalidAnswer as fault:
         return events, fault
     return events, None
@@ -189,8 +197,8 @@ def _flat_error(data: bytes) -> bytes:
 def object_in(data: bytes) -> dict[str, Any]:
     """The JSON object that an event's data is; raises ProviderInvalidAnswer if it is none."""
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        value = loads_shallow(data)
+    except ValueError:
         raise _no_event() from None
     if not isinstance(value, dict):
         raise _no_event()

@@ -1,8 +1,9 @@
 """A provider that speaks the Responses API over HTTP."""
 
+import copy
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
@@ -10,6 +11,7 @@ import requests
 from requests.exceptions import RequestException
 from requests.utils import check_header_validity
 
+from common.compact import compact_json
 from common.errors import ProviderFailure
 from common.provider_rows import ProviderRow
 from common.providers.answers import answered_error, passed_on, redirected, response_object
@@ -43,6 +45,19 @@ class ResponsesApiProvider:
             raise ValueError(
                 f"provider {name}: its base_url, key or headers hold what HTTP cannot send"
             ) from None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether its row says how to authenticate."""
+        return self._row.auth_header in self._whole.headers
+
+    def with_key(self, key: str) -> Self:
+        """The same with another key, whatever its row says. It costs little."""
+        keyed = copy.copy(self)
+        keyed._mask = self._mask.with_secret(key)
+        keyed._whole = _with_key(self._whole, self._row, key)
+        keyed._streamed = _with_key(self._streamed, self._row, key)
+        return keyed
 
     def create(self, request: ProviderRequest, call: UpstreamCall) -> ProviderAnswer:
         """Ask for a whole answer; one that comes as a stream all the same is gathered."""
@@ -88,7 +103,7 @@ class ResponsesApiProvider:
         request = UpstreamRequest(call)
         request.method, request.url = prepared.method, prepared.url
         request.headers = prepared.headers
-        request.body = orjson.dumps({**body, "stream": stream})
+        request.body = compact_json({**body, "stream": stream})
         return self._send(request)
 
     def _send(self, request: UpstreamRequest) -> requests.Response:
@@ -137,13 +152,20 @@ def _prepared(row: ProviderRow, accept: str) -> requests.PreparedRequest:
     prepared = requests.Request("POST", url, headers={**headers, **own}).prepare()
     if row.api_key:
         # After prepare, which would let credentials in the URL replace the key.
-        key = row.api_key.get_secret_value().strip()
-        bearer = row.auth_header.lower() == "authorization"
-        prepared.headers[row.auth_header.lower()] = f"Bearer {key}" if bearer else key
+        prepared = _with_key(prepared, row, row.api_key.get_secret_value().strip())
     for field in prepared.headers.items():
         check_header_validity(field)
         "".join(map(str, field)).encode("latin-1")
     return prepared
+
+
+def _with_key(
+    prepared: requests.PreparedRequest, row: ProviderRow, key: str
+) -> requests.PreparedRequest:
+    keyed = prepared.copy()
+    bearer = row.auth_header.lower() == "authorization"
+    keyed.headers[row.auth_header.lower()] = f"Bearer {key}" if bearer else key
+    return keyed
 
 
 def _exchange_of(response: requests.Response) -> Exchange:
@@ -167,6 +189,6 @@ def _error_body(exchange: Exchange) -> bytes:
 
 
 def _objects(stream: LiveStream) -> Iterator[dict[str, Any]]:
-    for event in stream:
-        if event is not None:
+    for batch in stream:
+        for event in batch:
             yield object_in(event.data)

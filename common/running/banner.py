@@ -44,6 +44,7 @@ def banner(settings: Settings, workers: int, embedded_in: Path | None) -> str:
     url = http_url(reachable_host(settings.host), settings.port)
     facts = {
         "front": f"{url}  (documentation: {url}/docs)",
+        "page": f"{url}/ui  (jobs, queue and workers at a glance, and a place to try things)",
         "workers": _workers(workers, settings.worker_concurrency),
         "store": _store(settings, embedded_in),
         "provider": _provider(settings.default_provider, settings.providers),

@@ -1,10 +1,10 @@
-"""What `muninn keys create | list | revoke | rotate` do."""
+"""What `muninn keys create | list | revoke | rotate | usage` do."""
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,10 @@ from common.key_rows import keys_of_rows
 from common.provider_rows import NAME
 from common.running.key_store import NoStore, opened
 from common.settings import Settings
+from common.store import open_store
+from common.store.usage import UsageStore
 from common.store.virtual_keys import KeyStore
+from common.usage_rows import usage_rows
 from common.virtual_keys import VirtualKey, digest_of, is_model_pattern, new_key_id, new_secret
 
 HOW_TO_SEND = "Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`."
@@ -31,6 +34,7 @@ def manage_keys(arguments: argparse.Namespace, environ: Mapping[str, str]) -> in
         "list": _list,
         "revoke": _revoke,
         "rotate": _rotate,
+        "usage": _usage,
     }
     try:
         with opened(environ) as (store, settings):
@@ -92,17 +96,34 @@ def _revoke(store: KeyStore, settings: Settings, arguments: argparse.Namespace) 
 
 def _list(store: KeyStore, settings: Settings, arguments: argparse.Namespace) -> None:
     now = time.time()
-    rows = [_row(key, now) for key in (*keys_of_rows(settings.keys), *store.all()[1])]
+    rows = [_row(key, now) for key in _all(store, settings)]
     if arguments.json:
         print(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=2))
     elif rows:
-        print(
-            _table(
-                [[c.upper() for c in COLUMNS], *[[_cell(value) for value in row] for row in rows]]
-            )
-        )
+        print(_table([COLUMNS, *rows]))
     else:
         print("no keys: whoever reaches the gateway may use it")
+
+
+def _all(store: KeyStore, settings: Settings) -> list[VirtualKey]:
+    return [*keys_of_rows(settings.keys), *store.all()[1]]
+
+
+def _usage(store: KeyStore, settings: Settings, arguments: argparse.Namespace) -> None:
+    names = {key.id: key.name for key in _all(store, settings)}
+    jobs = open_store(settings)
+    try:
+        usage = UsageStore(jobs).of_last(arguments.days, None)
+    finally:
+        jobs.client.close()
+    rows = usage_rows(usage, lambda owner: names.get(owner, owner) or None)
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        shown = [{**row, "total_cost": f"{row['total_cost']:.6f}"}.values() for row in rows]
+        print(_table([rows[0].keys(), *shown]))
+    else:
+        print("nothing was used")
 
 
 def _row(key: VirtualKey, now: float) -> list[object]:
@@ -120,13 +141,16 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _table(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
+def _table(rows: Iterable[Iterable[object]]) -> str:
+    """Columns side by side; the first row is their names."""
+    heading, *cells = [[_cell(value) for value in row] for row in rows]
+    lines = [[name.upper() for name in heading], *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
     )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in shown)
 
 
 def _known(store: KeyStore, name: str) -> VirtualKey:

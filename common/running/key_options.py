@@ -3,6 +3,7 @@
 import argparse
 import re
 
+MOST_DAYS = 400
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 ABOUT = """\
@@ -18,18 +19,24 @@ examples:
   muninn keys list
   muninn keys rotate team-a --keep-old 1h
   muninn keys revoke team-a
+  muninn keys usage --days 30
 """
 
 
 def add_keys(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `keys` and what can be done with them."""
-    keys = commands.add_parser("keys", help="create, list, revoke and rotate virtual keys")
+    keys = commands.add_parser("keys", help="create, list, revoke, rotate and account for keys")
     keys.description, keys.formatter_class = ABOUT, argparse.RawDescriptionHelpFormatter
     actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_create(actions)
     listing = _add(actions, "list", "show the keys, without their secrets")
     listing.add_argument("--json", action="store_true", help="as one JSON array")
     _add(actions, "revoke", "end a key for good").add_argument("name", metavar="NAME")
+    usage = _add(actions, "usage", "show what each key has used, by day (UTC)")
+    usage.add_argument(
+        "--days", type=_days, default=7, metavar="N", help="how many, with today (default: 7)"
+    )
+    usage.add_argument("--json", action="store_true", help="as one JSON array")
     rotate = _add(actions, "rotate", "give a key a new secret; its jobs stay its own")
     rotate.add_argument("name", metavar="NAME")
     rotate.add_argument(
@@ -71,6 +78,12 @@ def _add_create(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_DAYS}")
     return int(text)
 
 

@@ -18,9 +18,11 @@ class NoStore(Exception):
 
 @contextmanager
 def opened(environ: Mapping[str, str]) -> Iterator[tuple[KeyStore, Settings]]:
-    """The keys, and the settings. Raises SettingsError, and NoStore."""
+    """The keys, and the settings with the Redis that they are in. Raises SettingsError, and
+    NoStore."""
     settings = load_settings(environ)
-    client = connect(_url(settings))
+    settings = settings.model_copy(update={"redis_url": _url(settings)})
+    client = connect(settings.redis_url)
     try:
         yield KeyStore(client, Scripts(client)), settings
     finally:

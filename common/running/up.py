@@ -3,10 +3,12 @@
 import http.client
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from common.running.banner import banner
 from common.running.child import ChildSpec
 from common.running.console import Console
+from common.running.counts import counts_folder
 from common.running.data_lock import DataDirInUse
 from common.running.embedded import EmbeddedServer, EmbeddedUnavailable
 from common.running.ports import fault_of_listening, free_port, reachable_host
@@ -32,23 +34,31 @@ def up(environ: Mapping[str, str], workers: int) -> int:
     settings = settings.model_copy(update={"port": _port_of_front(settings)})
     embedded = None if "redis_url" in settings.model_fields_set else _embedded(settings)
     try:
-        return _supervise(settings, environ, workers, embedded)
+        with counts_folder(settings.metrics_dir) as counts:
+            return _supervise(settings, environ, workers, embedded, counts)
     finally:
         if embedded is not None:
             embedded.release()
 
 
 def _supervise(
-    settings: Settings, environ: Mapping[str, str], workers: int, embedded: EmbeddedServer | None
+    settings: Settings,
+    environ: Mapping[str, str],
+    workers: int,
+    embedded: EmbeddedServer | None,
+    counts: Path,
 ) -> int:
     env = dict(environ) | {"PYTHONUNBUFFERED": "1", variable_of("port"): str(settings.port)}
+    # The front shows what the workers count, and one port would not do for them all.
+    env |= {variable_of("metrics_dir"): str(counts), variable_of("metrics_port"): "0"}
     if embedded is not None:
         env[variable_of("redis_url")] = embedded.url
     stages = [_worker_specs(settings, env, workers), [_front_spec(settings, env)]]
     if embedded is not None:
         stages.insert(0, [embedded.spec])
     data_dir = None if embedded is None else settings.data_dir.resolve()
-    console = Console(width=max(len(spec.name) for stage in stages for spec in stage))
+    width = max(len(spec.name) for stage in stages for spec in stage)
+    console = Console(width=width, is_json=settings.log_format == "json")
     supervisor = Supervisor(stages, console)
     return supervisor.run(lambda: console.block(banner(settings, workers, data_dir)))
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.schemas.base import Int, ListOf, Open, StringMap, Text, doc
+from common.schemas.base import Bool, Int, ListOf, Open, StringMap, Text, doc
 from common.schemas.response import Response
 
 
@@ -43,7 +43,12 @@ class Envelope(Open):
     model: Text | None = doc("The model it was submitted for.", "echo/hello")
     metadata: StringMap | None = doc("What the caller attached to it.")
     attempts: Int | None = doc("How often it was started.")
-    started_at: Text | None = doc("When it was started last.")
+    streamed: Bool | None = doc("Whether its events can be followed.")
+    key: Text | None = doc(
+        "Whose it is: the key's name, its id when it has no name any more; null for a job without "
+        "a key. An admin's key alone sees this."
+    )
+    started_at: Text | None = doc("When it was started first.")
     next_attempt_at: Text | None = doc("When it will be tried again, while it waits for that.")
     completed_at: Text | None = doc("When it ended.")
     expires_at: Text | None = doc("Until when it can be read.")
@@ -60,6 +65,15 @@ class EnvelopePage(Open):
     data: ListOf[Envelope] = Field(description="The jobs, without their answers.")
     has_more: bool = Field(description="Whether there are more.")
     next_cursor: Text | None = doc("What to give as `after` to read on.")
+
+
+class JobRetry(Open):
+    """A new job, made from the request of one that has ended."""
+
+    id: Text = Field(description="The new job's id.")
+    status: Text = Field(description="Always `pending`.", examples=["pending"])
+    created_at: Text = Field(description="When it was submitted.")
+    retry_of: Text = Field(description="The id of the job before.")
 
 
 class DeletedJob(Open):

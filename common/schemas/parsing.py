@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from common.errors import InvalidJson, InvalidType, MissingParameter
+from common.nesting import MAX_DEPTH, is_too_deep
 from common.schemas.base import (
     ARRAY,
     BOOLEAN,
@@ -21,10 +22,6 @@ from common.schemas.base import (
 from common.schemas.checker import checker_of
 from common.schemas.request import CreateResponse
 
-# orjson reads 1023 levels and writes 254. What is accepted must be writable again, also when it
-# is wrapped into a record or an answer.
-MAX_DEPTH = 240
-_MARGIN = 254 - MAX_DEPTH
 _SHOWN_PATH = 200
 
 _check = checker_of(CreateResponse)
@@ -70,7 +67,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         found = json_type(request)
         raise InvalidJson(f"The request body must be a JSON object, not {found}.")
-    _check_depth(body, request)
+    if is_too_deep(body, request):
+        message = f"The request body is nested too deeply; {MAX_DEPTH} levels are allowed."
+        raise InvalidJson(message)
     return request
 
 
@@ -83,20 +82,6 @@ def _why_not_json(body: bytes, error: orjson.JSONDecodeError) -> str:
         return f"The request body is not valid UTF-8: byte {fault.start} is out of place."
     place = f"line {error.lineno} column {error.colno} (char {error.pos})"
     return f"The request body is not valid JSON: {error.msg} at {place}."
-
-
-def _check_depth(body: bytes, request: dict[str, Any]) -> None:
-    # Counting is nearly free, and only a body with many brackets can be deep.
-    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-        return
-    wrapped: Any = request
-    for _ in range(_MARGIN):
-        wrapped = [wrapped]
-    try:
-        orjson.dumps(wrapped)
-    except orjson.JSONEncodeError:
-        message = f"The request body is nested too deeply; {MAX_DEPTH} levels are allowed."
-        raise InvalidJson(message) from None
 
 
 def _as_invalid_type(error: ValidationError) -> InvalidType:

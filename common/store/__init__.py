@@ -18,6 +18,7 @@ def open_store(settings: Settings) -> JobStore:
         max_memory_bytes=settings.max_store_bytes,
         longest_life_ms=_longest_life_ms(settings),
         queue_deadline_ms=int(settings.queue_deadline_seconds * 1000),
+        run_deadline_ms=int(settings.run_deadline_seconds * 1000),
     )
     shares_server = settings.effective_broker_url == settings.redis_url
     keys = Keys(partitions_of(settings.redis_url), JOBS_QUEUE if shares_server else None)

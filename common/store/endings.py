@@ -86,7 +86,7 @@ class Endings:
             try:
                 self._listen()
             except STORE_ERRORS as error:
-                log.warning("waiting without notifications: %s", type(error).__name__)
+                log.warning("waiting without notifications: error=%s", type(error).__name__)
             except Exception:
                 log.exception("listening for notifications failed")
             failures = 1 if self._is_listening else failures + 1

@@ -1,6 +1,6 @@
 """The jobs, in Redis. Every status change and time to live is decided here and in the scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from common.jobs import Claim, Ending, JobRecord, JobStatus, NewJob
 from common.store.clock import StoreClock
 from common.store.connection import SOCKET_TIMEOUT_SECONDS
 from common.store.discards import Discards
+from common.store.gates import gate_fields, newest_bounds
 from common.store.keys import Keys
 from common.store.pressure import MemoryPressure
 from common.store.records import FIELDS, claim_of, new_job_fields, record_of
@@ -30,6 +31,7 @@ class StoreLimits:
     max_memory_bytes: int = 0
     longest_life_ms: int = 9 * 24 * 3_600_000
     queue_deadline_ms: int = 24 * 3_600_000
+    run_deadline_ms: int = 1_800_000
 
 
 class JobStore:
@@ -43,6 +45,8 @@ class JobStore:
         self._clock = StoreClock()
         self._discards = Discards(self._discard)
         self._pressure = MemoryPressure(client, limits.max_memory_bytes)
+        # Called for each job that ``cancel`` itself has ended.
+        self.on_cancelled: Callable[[], None] = _nothing
 
     def ping(self) -> None:
         with store_errors():
@@ -61,9 +65,10 @@ class JobStore:
             self._clock.in_ms(SOCKET_TIMEOUT_SECONDS),
             *self._lists_of(job),
             self.limits.longest_life_ms,
+            newest_bounds(job, self.keys),
             *new_job_fields(job),
             *self._batch_field(job),
-            *self._bound_fields(job),
+            *gate_fields(job, self.keys),
         ]
         with store_errors():
             self._pressure.check()
@@ -79,12 +84,6 @@ class JobStore:
         partition = self.keys.partition_of(job.id)
         all_owned = self.keys.all_owned(partition) if job.owner else ""
         return self.keys.owned(job.owner, partition), all_owned
-
-    def _bound_fields(self, job: NewJob) -> list[Argument]:
-        if job.max_running is None:
-            return []
-        peers = self.keys.peers(job.owner, self.keys.partition_of(job.id))
-        return ["max_running", job.max_running, "peers", peers]
 
     def _batch_field(self, job: NewJob) -> list[Argument]:
         return ["batch", self.keys.batch(job.batch_id)] if job.batch_id else []
@@ -148,12 +147,12 @@ class JobStore:
         """Take a queued job for a new attempt, or None when it is not to be had.
 
         ``token`` makes asking twice harmless; it is new for each message received. A job whose key
-        runs as many as it may is not to be had either: it is parked, and queued with ``message``
-        (see ``JobQueue.message``) when its turn comes.
+        runs as many as it may, or whose provider has as many calls, is not to be had either: it
+        waits, and gets ``message`` (see ``JobQueue.message``) when its turn comes.
         """
         limits = self.limits
         args: list[Argument] = [job_id, token, limits.lease_ms, message]
-        args += [limits.queue_deadline_ms, limits.longest_life_ms]
+        args += [limits.queue_deadline_ms, limits.run_deadline_ms]
         claimed = self.scripts.run("claim", self.keys.of_script(job_id), args)
         return claim_of(job_id, token, *claimed) if claimed else None
 
@@ -183,6 +182,9 @@ class JobStore:
             claim.created_at_ms,
             ending.status.value,
             self.limits.keep_input_bytes,
+            ending.usage.input_tokens,
+            ending.usage.output_tokens,
+            ending.usage.nano_dollars,
         ]
         if ending.result is not None:
             args += ["result", ending.result]
@@ -216,7 +218,7 @@ class JobStore:
 
     def pass_on(self, job_id: str, message: bytes) -> bool:
         """A new message for a waiting job whose old one is not acted on; False if it waits not."""
-        args: list[Argument] = [job_id, "queued", "inf", message]
+        args: list[Argument] = [job_id, "taken", "inf", message]
         return bool(self.scripts.run("requeue", self.keys.of_script(job_id), args) == b"requeued")
 
     def heartbeat(self, held: Sequence[tuple[str, str]], *, renew: bool) -> set[str]:
@@ -246,9 +248,16 @@ class JobStore:
     def cancel(self, job_id: str) -> JobStatus | None:
         """Cancel a job that has not ended; the status afterwards, None when there is no job."""
         args: list[Argument] = [job_id, self.limits.keep_input_bytes]
-        status = self.scripts.run("cancel", self.keys.of_script(job_id), args)
-        return JobStatus(status.decode()) if status else None
+        answer = self.scripts.run("cancel", self.keys.of_script(job_id), args)
+        if isinstance(answer, list):
+            self.on_cancelled()
+            return JobStatus.CANCELLED
+        return JobStatus(answer.decode()) if answer else None
 
     def delete(self, job_id: str) -> bool:
         """Remove a job, running or not, and all that belongs to it."""
         return bool(self.scripts.run("delete", self.keys.of_script(job_id), [job_id]))
+
+
+def _nothing() -> None:
+    """What is done where nobody wants to know."""

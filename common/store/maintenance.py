@@ -14,6 +14,7 @@ import redis
 from common.errors import DeadlineExceeded, InternalError, MuninnError, WorkerLost
 from common.job_errors import error_fields
 from common.store.job_store import JobStore
+from common.store.keys import partition_in
 from common.store.scripts import store_errors
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,12 @@ class JobMaintenance:
         """Queued jobs, enqueued before this time, whose message is gone go to the queue again."""
         return self._requeue("queued", enqueued_before_ms)
 
+    def tend_gates(self, now_ms: int) -> None:
+        """See that nobody waits at a gate, or in the line, who could go on."""
+        for gate in due_jobs(self._store, "gates", now_ms):
+            keys = self._store.keys.of_gates(partition_in(gate))
+            self._store.scripts.run("tend", keys, [gate])
+
     def is_any_queued(self, enqueued_before_ms: int) -> bool:
         """Whether a job that was enqueued before this time still waits."""
         return bool(due_jobs(self._store, "queued", enqueued_before_ms))
@@ -74,7 +81,8 @@ class JobMaintenance:
         keep = self._store.limits.keep_input_bytes
         return [
             job_id
-            for job_id in due_jobs(self._store, "queued", enqueued_before_ms)
+            for index in ("queued", "held")
+            for job_id in due_jobs(self._store, index, enqueued_before_ms)
             if self._run("expire", job_id, [job_id, error, keep, enqueued_before_ms]) == "failed"
         ]
 
@@ -86,8 +94,8 @@ class JobMaintenance:
         return int(score) if isinstance(score, float) else None
 
     def counts(self) -> dict[str, int]:
-        """How many jobs are queued, running and parked."""
-        names = ("queued", "running", "parked")
+        """How many jobs are queued, running, parked, and held in the line or at a gate."""
+        names = ("queued", "running", "parked", "held")
         with store_errors():
             pipe = self._client.pipeline(transaction=False)
             for name in names:
@@ -118,7 +126,7 @@ class JobMaintenance:
 
 
 def due_jobs(store: JobStore, index: str, before_ms: int) -> list[str]:
-    """The jobs of an index up to a time, the earliest first; so many of each partition."""
+    """The members of an index up to a time, the earliest first; so many of each partition."""
     with store_errors():
         pipe = store.client.pipeline(transaction=False)
         for partition in range(store.keys.partitions):

@@ -43,7 +43,7 @@ class MemoryPressure:
 
     def _look(self) -> bool:
         try:
-            return any(map(self._is_over, _memory_of_servers(self._client)))
+            return any(map(self._is_over, memory_of_servers(self._client)))
         except ResponseError:
             return False  # some hosted servers do not tell
 
@@ -52,7 +52,7 @@ class MemoryPressure:
         return 0 < limit < int(memory["used_memory"])
 
 
-def _memory_of_servers(client: "redis.Redis") -> list[dict[str, Any]]:
+def memory_of_servers(client: "redis.Redis") -> list[dict[str, Any]]:
     """What each server says of its memory. A cluster is as full as the fullest of its servers."""
     if not is_cluster(client):
         return [client.info("memory")]

@@ -80,5 +80,5 @@ class RequestLimits:
     def _rest(self, error: Exception) -> None:
         self._resting_until = time.monotonic() + REST_SECONDS
         if not self._is_away:
-            log.warning("requests are not limited: %s", type(error).__name__)
+            log.warning("requests are not limited: error=%s", type(error).__name__)
         self._is_away = True

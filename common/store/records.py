@@ -52,6 +52,8 @@ def new_job_fields(job: NewJob) -> list[str | bytes | int]:
     }
     if job.webhook is not None:
         fields["webhook"] = job.webhook
+    if job.caller_key is not None:
+        fields["caller_key"] = job.caller_key
     return [part for item in fields.items() for part in item]
 
 
@@ -115,7 +117,7 @@ def summary_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
 def claim_of(job_id: str, token: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:
     """The claim out of what the claim script answers."""
     attempt, request, options, created_at, started_at, *rest = values
-    failures, ttl_seconds, sequence, shape, streamed, upstream_id = rest
+    failures, ttl_seconds, sequence, shape, streamed, upstream_id, caller_key = rest
     return Claim(
         job_id=job_id,
         token=token,
@@ -131,6 +133,7 @@ def claim_of(job_id: str, token: str, now_ms: int, values: Sequence[bytes | None
         shape=shape or b"",
         streamed=streamed == b"1",
         upstream_id=upstream_id.decode() if upstream_id else None,
+        caller_key=caller_key,
     )
 
 

@@ -29,8 +29,9 @@ STORE_ERRORS = (RedisError, RedisClusterException)
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn anything that Redis or the way to it raises into ServiceUnavailable.
+def store_errors(is_quiet: bool = False) -> Iterator[None]:
+    """Turn anything that Redis or the way to it raises into ServiceUnavailable. It is logged,
+    unless who asks every few seconds wants to be quiet about it.
 
     A command that the server will never carry out, such as a script that fails on what it finds,
     is an InternalError: trying again does not help.
@@ -39,10 +40,11 @@ def store_errors() -> Iterator[None]:
         yield
     except STORE_ERRORS as error:
         if type(error) is ResponseError and not _STATE.match(str(error)):
-            log.error("the job store refused a command: %s", error)
+            log.error("the job store refused a command: reason=%s", error)
             raise InternalError("The job store failed.") from error
         # The text of a redis-py error may hold an address, never a password.
-        log.warning("job store unavailable: %s: %s", type(error).__name__, error)
+        if not is_quiet:
+            log.warning("job store unavailable: error=%s reason=%s", type(error).__name__, error)
         raise ServiceUnavailable(
             "The job store cannot be reached.", retry_after_seconds=RETRY_AFTER_SECONDS
         ) from error
@@ -65,9 +67,15 @@ class Scripts:
             for name, source in self._sources.items()
         }
 
-    def run(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+    def run(
+        self,
+        name: str,
+        keys: Sequence[str],
+        args: Sequence[Argument],
+        is_quiet: bool = False,
+    ) -> Any:
         """One round trip; a second and third only when the server does not know the script."""
-        with store_errors():
+        with store_errors(is_quiet):
             return self._loaded(
                 name, lambda sha: self._client.evalsha(sha, len(keys), *keys, *args)
             )

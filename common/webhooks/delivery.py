@@ -5,6 +5,8 @@ import time
 import uuid
 
 from common.errors import ServiceUnavailable
+from common.metrics import Metrics
+from common.metrics.job_counts import JobMetrics
 from common.store import JobStore
 from common.store.batches import BatchStore
 from common.store.deliveries import Deliveries
@@ -29,6 +31,7 @@ class WebhookDelivery:
         endpoints: Endpoints,
         sender: Sender,
         backoff: Backoff,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._store = store
         self._batches = BatchStore(store)
@@ -36,6 +39,7 @@ class WebhookDelivery:
         self._endpoints = endpoints
         self._sender = sender
         self._backoff = backoff
+        self._metrics = metrics or Metrics().jobs
 
     @property
     def _lease_ms(self) -> int:
@@ -64,7 +68,8 @@ class WebhookDelivery:
         if status is None:
             log.info("gone before it was told of: job_id=%s", job_id)
         elif 200 <= status < 300:
-            self._deliveries.delivered(job_id, token, status)
+            if self._deliveries.delivered(job_id, token, status):
+                self._metrics.told("delivered")
             log.info("webhook delivered: job_id=%s attempt=%d", job_id, attempt)
         else:
             self._failed(job_id, token, attempt, _refusal(status), status)
@@ -103,7 +108,8 @@ class WebhookDelivery:
         self, job_id: str, token: str, attempt: int, error: str, status: int | None = None
     ) -> None:
         delay_seconds = None if status == GONE else self._backoff.delay_seconds(attempt)
-        self._deliveries.failed(job_id, token, error, status, delay_seconds)
+        if self._deliveries.failed(job_id, token, error, status, delay_seconds):
+            self._metrics.told("given_up" if delay_seconds is None else "failed")
         log.warning(
             "webhook not delivered: job_id=%s attempt=%d error=%s status=%s given_up=%s",
             job_id,

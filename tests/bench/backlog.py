@@ -65,7 +65,7 @@ def fill(store: JobStore, waiting: list[str], size: int, body_bytes: int) -> Non
 def created(store: JobStore, job: NewJob) -> tuple[list[str], list[str | bytes | int]]:
     owned = store.keys.owned(job.owner, 0)
     head: list[str | bytes | int] = [job.id, build_message(job.id), 10**9, "", owned, ""]
-    return store.keys.of_script(job.id), [*head, 10**10, *new_job_fields(job)]
+    return store.keys.of_script(job.id), [*head, 10**10, "", *new_job_fields(job)]
 
 
 def timed(store: JobStore, waiting: list[str], body_bytes: int) -> list[float]:

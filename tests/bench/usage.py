@@ -28,12 +28,17 @@ class ProcessTree:
         return sum(_cpu_seconds(pid) for pid in self.pids())
 
     def memory_bytes(self) -> int:
-        """Resident memory of all of them now."""
-        return sum(_status_bytes(pid, "VmRSS") for pid in self.pids())
+        """Resident memory of all of them now, the files that they share counted once."""
+        return sum(_status_bytes(pid, "VmRSS") for pid in self.pids()) - self._shared_bytes()
 
     def peak_bytes(self) -> int:
-        """The most resident memory of each since ``forget_peak``, added up."""
-        return sum(_status_bytes(pid, "VmHWM") for pid in self.pids())
+        """The most resident memory of each since ``forget_peak``, added up in the same way."""
+        return sum(_status_bytes(pid, "VmHWM") for pid in self.pids()) - self._shared_bytes()
+
+    def _shared_bytes(self) -> int:
+        """What would be counted more than once: all run the same interpreter and libraries."""
+        of_files = [_status_bytes(pid, "RssFile") for pid in self.pids()]
+        return sum(of_files) - max(of_files)
 
     def forget_peak(self) -> None:
         for pid in self.pids():

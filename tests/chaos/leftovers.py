@@ -5,7 +5,7 @@ import json
 
 import redis
 
-from common.store.keys import JOBS_QUEUE, PREFIX
+from common.store.keys import CALLED_QUEUE, JOBS_QUEUE, PREFIX
 from tests.support.processes import StoreServer
 from tests.support.waiting import wait_until
 
@@ -39,4 +39,5 @@ def _live(client: "redis.Redis") -> list[bytes]:
     indexes = [*client.scan_iter(f"{PREFIX}:*:queued", count=1000)]
     indexes += client.scan_iter(f"{PREFIX}:*:running", count=1000)
     indexes += client.scan_iter(f"{PREFIX}:*:parked", count=1000)
-    return indexes + [JOBS_QUEUE.encode()] * bool(client.llen(JOBS_QUEUE))
+    indexes += client.scan_iter(f"{PREFIX}:*:held", count=1000)
+    return indexes + [name.encode() for name in (JOBS_QUEUE, CALLED_QUEUE) if client.llen(name)]

@@ -29,7 +29,7 @@ class Narrow:
         return record
 
     def indexed_jobs(self) -> int:
-        keys = self.store.keys.indexes(0)
+        keys = [*self.store.keys.indexes(0), self.store.keys.index("held", 0)]
         return sum(int(self.store.client.zcard(key)) for key in keys)
 
 

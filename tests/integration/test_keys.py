@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from api.app import ENVELOPE_ROUTES, PREFIXES, RESPONSES_ROUTES
+from api.app import ENVELOPE_ROUTES, OPERATIONS_ROUTES, PREFIXES, PUBLIC, RESPONSES_ROUTES
 from tests.support.calling import check_error, without_ids
 from tests.support.guarded import BODY, MUNINN, Guarded, call, muninn_keys
 from tests.support.processes import HOST, Muninn, Process, StoreServer, free_port
@@ -20,7 +20,8 @@ from tests.support.waiting import wait_until
 OPS_SECRET = "planted-secret-of-the-environment-5d1f"
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ALL_ROUTES = [(method, p + path) for p in PREFIXES for method, path, _ in RESPONSES_ROUTES]
-ALL_ROUTES += [(method, path) for method, path, _ in ENVELOPE_ROUTES]
+ALL_ROUTES += [(method, path) for method, path, _ in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES)]
+ALL_ROUTES = [route for route in ALL_ROUTES if route[1] not in PUBLIC]
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,46 @@ def test_an_admin_key_of_the_environment_sees_the_jobs_of_all(
     assert owned.job_id in [job["id"] for job in listed]
     path = owned.path("/v1/async/responses/batch/<batch_id>")
     assert call(guarded.fronts[0], OPS_SECRET, "GET", path).status_code == 200
+    owners = call(guarded.fronts[0], OPS_SECRET, "GET", "/v1/async/responses?key=owner").json()
+    assert {job["key"] for job in owners["data"]} == {"owner"}
+    assert call(guarded.fronts[1], OPS_SECRET, "GET", "/v1/async/overview").status_code == 200
+
+
+def test_others_see_no_overview_no_keys_and_their_own_usage_alone(
+    guarded: Guarded, owned: Owned
+) -> None:
+    for path in ("/v1/async/overview", "/v1/async/responses?key=owner"):
+        refused = call(guarded.fronts[0], owned.other, "GET", path)
+        check_error(refused, 403, "permission_error", "admin_key_required")
+    assert call(guarded.fronts[0], owned.other, "GET", "/v1/usage").json()["data"] == []
+
+
+def test_an_admins_retry_of_anothers_job_is_that_keys_own(guarded: Guarded, owned: Owned) -> None:
+    path = owned.path("/v1/async/responses/<job_id>/retry")
+    retried = call(guarded.fronts[1], OPS_SECRET, "POST", path)
+    assert retried.status_code == 202, retried.text
+    new_job = f"/v1/async/responses/{retried.json()['id']}"
+    seen = call(guarded.fronts[0], OPS_SECRET, "GET", new_job).json()
+    assert (seen["key"], seen["model"]) == ("owner", BODY["model"])
+    assert call(guarded.fronts[0], owned.other, "GET", new_job).status_code == 404
+
+
+def test_the_command_shows_what_each_key_has_used(guarded: Guarded) -> None:
+    secret = guarded.key("spender")
+    for _ in range(2):
+        assert call(guarded.fronts[0], secret, "POST", "/v1/responses", json=BODY).ok
+
+    def rows() -> list[dict[str, object]]:
+        shown = json.loads(guarded.cli("usage", "--json", "--days", "1").stdout)
+        return [row for row in shown if row["key"] == "spender"]
+
+    wait_until(lambda: [row["requests"] for row in rows()] == [2], "both calls are counted")
+    table = guarded.cli("usage").stdout.splitlines()
+    assert table[0].split()[:4] == ["DATE", "KEY", "REQUESTS", "JOBS"]
+    assert [line.split()[1:4] for line in table if "spender" in line] == [["spender", "2", "0"]]
+    assert call(guarded.fronts[1], secret, "GET", "/v1/usage").json()["data"] == rows()
+    refused = guarded.cli("usage", "--days", "0")
+    assert (refused.returncode, "must be 1 to 400" in refused.stderr) == (2, True)
 
 
 def test_a_user_makes_lists_rotates_and_revokes_a_key(guarded: Guarded) -> None:

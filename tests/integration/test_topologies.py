@@ -15,6 +15,7 @@ from common.store import JobStore, open_store
 from common.store.maintenance import JobMaintenance
 from tests.support.calling import poll_to_the_end, post, submit
 from tests.support.processes import HOST, Muninn, Process, StoreServer, binary, free_port
+from tests.support.stored_jobs import DONE, submitted
 from tests.support.strict import check_response
 from tests.support.upstream import HOLD, Upstream, json_answer
 from tests.support.waiting import wait_until
@@ -187,6 +188,25 @@ def test_a_cluster_runs_jobs_of_all_slots_to_their_ends(on_cluster):
         assert check_response(found.content) == end
 
 
+def test_a_cluster_sums_up_what_happened_in_all_its_partitions(on_cluster):
+    root = on_cluster.muninn.root
+
+    def used():
+        (row,) = requests.get(f"{root}/v1/usage?days=1", timeout=10).json()["data"]
+        return row["requests"], row["jobs"]
+
+    for number in range(5):
+        poll_to_the_end(on_cluster.v1, submit(on_cluster.v1, "echo/hello", input=str(number)))
+    before = used()
+    assert before[1] >= 5
+    assert post(on_cluster.v1, {"model": "echo/hello", "input": "x"}).ok
+    wait_until(lambda: used() == (before[0] + 1, before[1]), "the call is counted")
+    shown = requests.get(f"{root}/v1/async/overview", timeout=10).json()
+    assert sum(minute["completed"] for minute in shown["history"]) >= 5
+    assert len(shown["workers"]) == 1
+    assert shown["store"]["used_memory_bytes"] > 3_000_000, "of three servers"
+
+
 def test_a_cluster_wakes_who_waits(on_cluster):
     body = {"model": "echo/slow-300ms", "input": "x"}
     started = time.monotonic()
@@ -236,4 +256,17 @@ def test_the_keys_of_a_job_share_a_slot_and_jobs_are_spread(store: JobStore):
 def test_maintenance_of_a_cluster_looks_into_every_partition(on_cluster, store: JobStore):
     maintenance = JobMaintenance(store, build_message)
     assert abs(maintenance.now_ms() / 1000 - time.time()) < 5
-    assert set(maintenance.counts()) == {"queued", "running", "parked"}
+    assert set(maintenance.counts()) == {"queued", "running", "parked", "held"}
+
+
+def test_a_cluster_keeps_a_providers_bound_in_each_partition(on_cluster, store: JobStore):
+    on_cluster.upstream.script = [json_answer(ANSWER)]
+    now_ms = JobMaintenance(store, build_message).now_ms()
+    bound = {"provider": "p", "max_in_flight": 1, "created_at_ms": now_ms}
+    ids = [f"{uuid.uuid4()}"[:-4] + place for place in ("0001", "0001", "0002")]
+    jobs = [submitted(store, id=job_id, **bound) for job_id in ids]
+    claims = [store.claim(job.id, job.id) for job in jobs]
+    assert [claim is not None for claim in claims] == [True, False, True]
+    assert store.finish(claims[0], DONE)
+    wait_until(lambda: store.get(ids[1]).attempts, "a worker was sent the next")
+    assert store.finish(claims[2], DONE)

@@ -215,6 +215,26 @@ def test_a_killed_worker_is_restarted_and_takes_new_jobs(up: Up) -> None:
     assert poll_until_done(up.url, job["id"])["output_text"] == "after"
 
 
+def test_the_front_shows_what_workers_have_counted_the_killed_ones_too(up: Up) -> None:
+    job = ask(up.url, {"model": "echo/hello", "input": "counted"}, x_bf_async="true")
+    poll_until_done(up.url, job["id"])
+    ended = 'muninn_jobs_ended_total{status="completed"} '
+
+    def count() -> float:
+        with urllib.request.urlopen(f"{up.url}/metrics", timeout=WAIT_SECONDS) as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(line for line in lines if line.startswith(ended)).removeprefix(ended))
+
+    before, said = count(), up.text().count("worker was killed by SIGKILL")
+    assert before >= 1
+    os.kill(up.children()["worker"], signal.SIGKILL)
+    assert count() >= before
+    up.wait_for(lambda: up.text().count("worker was killed by SIGKILL") > said, "a restart")
+    job = ask(up.url, {"model": "echo/hello", "input": "more"}, x_bf_async="true")
+    poll_until_done(up.url, job["id"])
+    assert count() == before + 1
+
+
 def test_no_password_is_printed_or_in_an_argument(up: Up) -> None:
     config = (up.log.parent / "data" / "redis" / "valkey.conf").read_text()
     password = config.partition("requirepass ")[2].split()[0]

@@ -51,13 +51,15 @@ class Work:
 
 
 class BackgroundServer:
-    """The server, as a context manager. ``paid`` are the inputs of the calls that cost money."""
+    """The server, as a context manager. ``paid`` are the inputs of the calls that cost money,
+    ``keys`` what was done, with which key."""
 
     def __init__(self) -> None:
         self.works: dict[str, Work] = {}
         self.paid: list[str] = []
         self.plain: list[str] = []
         self.cancels: list[str] = []
+        self.keys: list[tuple[str, str]] = []
         self.streams_opened = 0
         self.retrieves = 0
         self.retrieves_to_fail = 0
@@ -99,6 +101,7 @@ def _handler_of(server: BackgroundServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             path = urlsplit(self.path).path
+            self._note("cancel" if path.endswith("/cancel") else "submit")
             if path.endswith("/cancel"):
                 work = server.works[path.split("/")[-2]]
                 server.cancels.append(work.id)
@@ -115,6 +118,7 @@ def _handler_of(server: BackgroundServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
+            self._note("retrieve")
             work = server.works.get(parts.path.split("/")[-1])
             server.retrieves += 1
             if work is None:
@@ -127,6 +131,10 @@ def _handler_of(server: BackgroundServer) -> type[BaseHTTPRequestHandler]:
                 self._stream(work, after)
             else:
                 self._answer(work.response())
+
+        def _note(self, verb: str) -> None:
+            key = self.headers.get("authorization", "").removeprefix("Bearer ")
+            server.keys.append((verb, key))
 
         def _answer(self, value: Any, status: int = 200) -> None:
             raw = json.dumps(value).encode()

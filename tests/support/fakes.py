@@ -7,7 +7,7 @@ import orjson
 
 from common.inference import Inference
 from common.provider_rows import ProviderRow
-from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
+from common.providers.base import Batch, ProviderAnswer, ProviderRequest, UpstreamCall
 from common.providers.registry import Registry
 from common.sse import SseEvent
 
@@ -21,21 +21,25 @@ RESPONSE: dict[str, Any] = {
 }
 
 
+def one_by_one(stream: Iterable[Batch]) -> Iterator[SseEvent | None]:
+    """The events of a stream, and None for each silence."""
+    for batch in stream:
+        yield from batch or (None,)
+
+
 class FakeStream:
     """Yields what it was given; an exception among it is raised."""
-
-    has_more_at_hand = False
 
     def __init__(self, pieces: Iterable[SseEvent | Exception | None]) -> None:
         self.headers = {"x-request-id": "req_1"}
         self.closed = 0
         self._pieces = pieces
 
-    def __iter__(self) -> Iterator[SseEvent | None]:
+    def __iter__(self) -> Iterator[Batch]:
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
-            yield piece
+            yield () if piece is None else (piece,)
 
     def close(self) -> None:
         self.closed += 1

@@ -8,7 +8,7 @@ from common.queue import build_message
 from common.store.job_store import JobStore
 from common.store.maintenance import JobMaintenance
 
-INDEXES = ("queued", "running", "parked")
+INDEXES = ("queued", "running", "parked", "held")
 DONE = Ending(JobStatus.COMPLETED, result=b'{"id":"resp_1"}', response_id="resp_1")
 FAILED = Ending(JobStatus.FAILED, error={"code": "provider_error", "message": "no"})
 

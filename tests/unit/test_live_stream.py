@@ -1,4 +1,4 @@
-"""What a reader of a live stream is told about the next event."""
+"""Which events of a live stream a reader gets together."""
 
 import pytest
 
@@ -32,25 +32,32 @@ def stream_of(*chunks):
     return LiveStream(Chunks(*chunks), {}, mask, max_event_bytes=1000, silence_seconds=None)
 
 
-def told(stream):
-    return [(event.name, stream.has_more_at_hand) for event in stream]
+def names_of(batch):
+    return [event.name.decode().removeprefix("response.") for event in batch]
 
 
-def test_more_is_at_hand_until_the_last_event_of_a_chunk():
-    created = b"response.created"
-    expected = [(created, True), (created, False), (b"response.completed", False)]
-    assert told(stream_of(GOOD + GOOD, END)) == expected
+def test_events_that_came_together_are_given_together():
+    batches = map(names_of, stream_of(GOOD + GOOD, END))
+    assert list(batches) == [["created", "created"], ["completed"]]
 
 
-def test_what_means_nothing_is_not_waited_for():
-    names = told(stream_of(GOOD + b"data: [DONE]\n\n: comment\n\n", END))
-    assert names[0] == (b"response.created", False)
+def test_what_means_nothing_is_not_given():
+    batches = map(names_of, stream_of(GOOD + b"data: [DONE]\n\n: comment\n\n", b": c\n\n", END))
+    assert list(batches) == [["created"], ["completed"]]
+
+
+def test_nothing_is_given_after_the_terminal_event():
+    assert [names_of(batch) for batch in stream_of(GOOD + END + GOOD)] == [["created", "completed"]]
 
 
 def test_events_before_one_that_is_none_are_passed_on_first():
-    stream = stream_of(GOOD + b"event: x\ndata: nonsense\n\n")
-    events = iter(stream)
-    assert next(events).name == b"response.created"
-    assert not stream.has_more_at_hand
+    batches = iter(stream_of(GOOD + b"event: x\ndata: nonsense\n\n"))
+    assert names_of(next(batches)) == ["created"]
     with pytest.raises(ProviderInvalidAnswer):
-        next(events)
+        next(batches)
+
+
+def test_a_fault_after_the_terminal_event_is_nobodys():
+    assert [names_of(batch) for batch in stream_of(END + b"event: x\ndata: no\n\n")] == [
+        ["completed"]
+    ]

@@ -146,6 +146,8 @@ def test_what_a_submit_or_a_poll_may_answer_in_headers_is_named() -> None:
         "idempotent-replayed",
         "preference-applied",
         "x-bf-async-id",
+        "x-request-id",
+        "x-muninn-request-id",
         "x-ratelimit-limit-requests",
         "x-ratelimit-remaining-requests",
         "x-ratelimit-reset-requests",

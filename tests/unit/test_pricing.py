@@ -11,7 +11,7 @@ from common.pricing import cost_of
 from common.provider_rows import ProviderRow
 from common.providers.base import UpstreamCall
 from common.providers.registry import Registry
-from tests.support.fakes import RESPONSE, FakeProvider, FakeStream, event
+from tests.support.fakes import RESPONSE, FakeProvider, FakeStream, event, one_by_one
 
 
 def openai(provider):
@@ -59,7 +59,7 @@ def test_answers_and_the_last_event_of_streams_say_what_they_cost():
     assert answer["usage"]["cost"]["total_cost"] > 0
     done = event("response.completed", response=priced)
     streamed = openai(FakeProvider(FakeStream([done])))
-    (last,) = streamed.stream(body, UpstreamCall())
+    (last,) = one_by_one(streamed.stream(body, UpstreamCall()))
     assert orjson.loads(last.data)["response"]["usage"] == answer["usage"]
 
 

@@ -64,7 +64,7 @@ def test_while_the_store_is_away_calls_go_on_and_it_is_said_once(
     with caplog.at_level(logging.WARNING):
         assert [limits.spend("key_1", 1) for _ in range(3)] == [None, None, None]
     assert [record.getMessage() for record in caplog.records] == [
-        "requests are not limited: ConnectionError"
+        "requests are not limited: error=ConnectionError"
     ]
     client.close()
 

@@ -9,7 +9,7 @@ from common.answers import Exchange
 from common.errors import CallAborted, ProviderInvalidAnswer, ProviderTimeout
 from common.relay import RelayedStream
 from common.sse import SseEvent
-from tests.support.fakes import FakeStream, event
+from tests.support.fakes import FakeStream, event, one_by_one
 
 DONE = event("response.completed", response={"id": "resp_1"})
 
@@ -17,7 +17,7 @@ DONE = event("response.completed", response={"id": "resp_1"})
 def relayed(*pieces):
     stream = FakeStream(pieces)
     exchange = Exchange("p", "p/m", "m", time.monotonic())
-    return stream, list(RelayedStream(stream, exchange))
+    return stream, list(one_by_one(RelayedStream(stream, exchange)))
 
 
 def values_of(*pieces):
@@ -127,7 +127,7 @@ def test_an_aborted_call_ends_without_a_word():
 
 def test_leaving_half_way_closes_the_upstream_call():
     stream = FakeStream([event("response.created", response={}), DONE])
-    events = iter(RelayedStream(stream, Exchange("p", "p/m", "m", 0.0)))
+    events = one_by_one(RelayedStream(stream, Exchange("p", "p/m", "m", 0.0)))
     next(events)
     events.close()
     assert stream.closed

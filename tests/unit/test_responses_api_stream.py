@@ -20,6 +20,7 @@ from common.providers.base import ProviderRequest, ProviderStream, UpstreamCall
 from common.providers.responses_api import ResponsesApiProvider
 from common.providers.transport import upstream_session
 from common.sse import SseEvent
+from tests.support.fakes import one_by_one
 from tests.support.upstream import (
     CUT,
     HOLD,
@@ -78,7 +79,7 @@ def names(events: list[SseEvent | None]) -> list[bytes | None]:
 def test_a_stream_asks_for_events_and_passes_each_on(open_stream: Open) -> None:
     with Upstream(sse_answer(EVENTS)) as upstream:
         stream = open_stream(upstream)
-        events = list(stream)
+        events = list(one_by_one(stream))
         seen = upstream.seen[0]
     assert seen.json["stream"] is True
     assert seen.headers["accept"] == "text/event-stream"
@@ -97,7 +98,7 @@ def test_headers_that_clients_use_come_with_the_stream(open_stream: Open) -> Non
 def test_each_event_is_there_as_soon_as_it_was_sent(open_stream: Open) -> None:
     go = threading.Event()
     with Upstream([sse_head(), event(CREATED), go, event(COMPLETED), chunk(b"")]) as upstream:
-        events = iter(open_stream(upstream))
+        events = one_by_one(open_stream(upstream))
         assert names([next(events)]) == NAMES[:1]
         go.set()
         assert names(list(events)) == NAMES[2:]
@@ -140,13 +141,13 @@ def done(**headers: str) -> list[bytes]:
 )
 def test_every_manner_of_streaming_gives_the_same_events(open_stream: Open, step: Any) -> None:
     with Upstream([*step, HOLD]) as upstream:
-        assert names(list(open_stream(upstream))) == NAMES
+        assert names(list(one_by_one(open_stream(upstream)))) == NAMES
 
 
 def test_json_to_a_streamed_request_becomes_the_events_it_stands_for(open_stream: Open) -> None:
     with Upstream(json_answer(RESPONSE, headers={"x-request-id": "r"})) as upstream:
         stream = open_stream(upstream)
-        events = list(stream)
+        events = list(one_by_one(stream))
         stream.close()
     assert names(events)[0] == b"response.created"
     assert names(events)[-1] == b"response.completed"
@@ -181,7 +182,7 @@ def test_a_stream_without_its_terminal_event_raises_while_it_is_read(
     with Upstream([sse_head(), *rest]) as upstream:
         stream = open_stream(upstream)
         with pytest.raises(ProviderInvalidAnswer, match="cut"):
-            list(stream)
+            list(one_by_one(stream))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_what_is_no_event_is_an_invalid_answer(open_stream: Open, data: bytes) -
     with Upstream([sse_head(), chunk(data), HOLD]) as upstream:
         stream = open_stream(upstream)
         with pytest.raises(ProviderInvalidAnswer, match="no event"):
-            list(stream)
+            list(one_by_one(stream))
         assert upstream.seen[0].left.wait(5)
 
 
@@ -206,7 +207,7 @@ def test_an_event_longer_than_allowed_is_an_invalid_answer(open_stream: Open) ->
     with Upstream([sse_head(), chunk(b"data: " + b"x" * 3000), HOLD]) as upstream:
         stream = open_stream(upstream, max_answer_bytes=2000)
         with pytest.raises(ProviderInvalidAnswer, match="too long"):
-            list(stream)
+            list(one_by_one(stream))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_an_error_in_the_stream_is_its_end_and_has_its_fields_at_the_top(
     open_stream: Open, data: bytes
 ) -> None:
     with Upstream([sse_head(), chunk(data), HOLD]) as upstream:
-        (told,) = list(open_stream(upstream))
+        (told,) = list(one_by_one(open_stream(upstream)))
     assert told
     assert told.name == b"error"
     assert json.loads(told.data) == {"type": "error", "message": "m", "code": "c", "param": None}
@@ -230,14 +231,14 @@ def test_an_error_in_the_stream_is_its_end_and_has_its_fields_at_the_top(
 def test_our_key_is_masked_in_an_error_of_the_stream(open_stream: Open) -> None:
     failed = {"type": "response.failed", "response": {"error": {"message": f"bad {KEY}"}}}
     with Upstream(sse_answer([failed])) as upstream:
-        (told,) = list(open_stream(upstream))
+        (told,) = list(one_by_one(open_stream(upstream)))
     assert told
     assert KEY.encode() not in told.data
 
 
 def test_the_stream_ends_with_its_terminal_event_though_the_server_stays(open_stream: Open) -> None:
     with Upstream([sse_head(), event(COMPLETED), HOLD]) as upstream:
-        assert names(list(open_stream(upstream))) == NAMES[2:]
+        assert names(list(one_by_one(open_stream(upstream)))) == NAMES[2:]
         assert upstream.seen[0].left.wait(5)
 
 
@@ -249,9 +250,9 @@ def test_the_connection_of_a_finished_stream_is_used_again(
         for _ in range(2):
             stream = open_stream(upstream)
             if reads_on:
-                list(stream)
+                list(one_by_one(stream))
             else:
-                next(iter(stream))
+                next(one_by_one(stream))
             stream.close()
         assert upstream.connections == 1
 
@@ -259,7 +260,7 @@ def test_the_connection_of_a_finished_stream_is_used_again(
 def test_closing_a_stream_ends_the_upstream_call(open_stream: Open) -> None:
     with Upstream([sse_head(), event(CREATED), HOLD]) as upstream:
         stream = open_stream(upstream)
-        assert names([next(iter(stream))]) == NAMES[:1]
+        assert names([next(one_by_one(stream))]) == NAMES[:1]
         stream.close()
         stream.close()
         assert upstream.seen[0].left.wait(5)
@@ -274,7 +275,7 @@ def test_a_stream_closed_before_it_was_read_ends_the_upstream_call(open_stream: 
 def test_silence_gives_ticks_and_the_stream_goes_on(open_stream: Open) -> None:
     go = threading.Event()
     with Upstream([sse_head(), go, event(COMPLETED), chunk(b"")]) as upstream:
-        events = iter(open_stream(upstream, UpstreamCall(silence_seconds=0.01)))
+        events = one_by_one(open_stream(upstream, UpstreamCall(silence_seconds=0.01)))
         assert next(events) is None
         assert next(events) is None
         go.set()
@@ -284,7 +285,7 @@ def test_silence_gives_ticks_and_the_stream_goes_on(open_stream: Open) -> None:
 def test_comments_of_the_provider_do_not_put_off_the_ticks(open_stream: Open) -> None:
     pings = [piece for _ in range(20) for piece in (chunk(b": ping\n\n"), 0.01)]
     with Upstream([sse_head(), *pings, event(COMPLETED), chunk(b"")]) as upstream:
-        events = list(open_stream(upstream, UpstreamCall(silence_seconds=0.05)))
+        events = list(one_by_one(open_stream(upstream, UpstreamCall(silence_seconds=0.05))))
     assert None in events
     assert names(events)[-1] == b"response.completed"
 
@@ -294,14 +295,14 @@ def test_silence_for_longer_than_the_read_timeout_is_a_timeout(open_stream: Open
     with Upstream([sse_head(), event(CREATED), HOLD]) as upstream:
         stream = open_stream(upstream, call, read_timeout_seconds=0.1)
         with pytest.raises(ProviderTimeout):
-            list(stream)
+            list(one_by_one(stream))
         assert upstream.seen[0].left.wait(5)
 
 
 def test_an_aborted_stream_raises_and_ends_the_upstream_call(open_stream: Open) -> None:
     call = UpstreamCall()
     with Upstream([sse_head(), event(CREATED), HOLD]) as upstream:
-        events = iter(open_stream(upstream, call))
+        events = one_by_one(open_stream(upstream, call))
         next(events)
         call.abort("cancelled")
         with pytest.raises(CallAborted):
@@ -313,4 +314,4 @@ def test_a_stream_over_http_1_0_is_read_until_the_server_closes(open_stream: Ope
     events = "".join(f"data: {json.dumps(each)}\n\n" for each in EVENTS).encode()
     step = [head({"content-type": "text/event-stream"}), events, CUT]
     with Upstream(step) as upstream:
-        assert names(list(open_stream(upstream))) == NAMES
+        assert names(list(one_by_one(open_stream(upstream)))) == NAMES

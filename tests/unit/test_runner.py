@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from common.bootstrap import build_services
+from common.caller_keys import KeyVault
 from common.errors import (
     CallAborted,
     ProviderAnsweredError,
@@ -41,7 +42,7 @@ class Bench:
 
     def runner_on(self, store):
         writer = EventWriter(self.services.events, self.persistence)
-        caller = JobCaller(store, inference_on(self.provider), writer, self.persistence)
+        caller = JobCaller(store, inference_on(self.provider), writer, self.persistence, KeyVault())
         return JobRunner(
             store, self.services.queue, caller, self.leases, self.persistence, self.settings
         )

@@ -136,6 +136,7 @@ def test_urls_can_be_opened_from_this_machine() -> None:
 def test_the_banner_says_what_runs_where_and_that_echo_answers() -> None:
     text = banner(load_settings({"PORT": "8123"}), 1, Path("/data"))
     assert "http://127.0.0.1:8123/docs" in text
+    assert "http://127.0.0.1:8123/ui" in text
     assert "1 process, 500 provider calls at once" in text
     assert "embedded server, data in /data" in text
     assert "no provider key was found" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.sse import COMMENT, SseDecoder, SseEvent, encode_event
+from common.sse import COMMENT, SseDecoder, SseEvent, encode_event, encode_events
 
 # https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 SPECIFICATION = {
@@ -142,3 +142,20 @@ def test_line_ends_in_data_become_data_lines(data):
     encoded = encode_event(b"x", data)
     assert encoded == b"event: x\ndata: a\ndata: b\n\n"
     assert decoded(encoded) == [SseEvent(b"x", b"a\nb")]
+
+
+ORDINARY = SseEvent(b"x", b"{}")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SseEvent(b"", b"1"),
+        SseEvent(b"x", b"a\nb"),
+        SseEvent(b"x", b"a\rb"),
+        SseEvent(b"x", b"event: "),
+    ],
+)
+def test_many_events_are_encoded_as_each_would_be(other):
+    for events in ([other], [ORDINARY, other], [other, ORDINARY], [ORDINARY] * 3):
+        assert encode_events(events) == b"".join(encode_event(*event) for event in events)

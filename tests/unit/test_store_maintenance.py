@@ -112,7 +112,12 @@ def test_counts_tell_where_jobs_stand(store: JobStore) -> None:
     submitted(store)
     claimed(store, submitted(store))
     store.release(claimed(store, submitted(store)), b"", delay_seconds=9)
-    assert maintenance(store).counts() == {"queued": 1, "running": 1, "parked": 1}
+    now_ms = maintenance(store).now_ms()
+    gated = [submitted(store, provider="p", max_in_flight=1, created_at_ms=now_ms) for _ in "ab"]
+    claimed(store, gated[0])
+    assert store.claim(gated[1].id, "t") is None
+    counts = maintenance(store).counts()
+    assert counts == {"queued": 1, "running": 2, "parked": 1, "held": 1}
 
 
 def test_a_broken_record_does_not_stand_in_the_way_of_the_others(store: JobStore) -> None:

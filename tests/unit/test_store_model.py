@@ -298,6 +298,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         assert {key for key in keys if self.client.ttl(key) == -1} <= alive
 
     @invariant()
+    def every_end_is_counted_once(self) -> None:
+        days = self.client.keys("*:usage:*")
+        counted = [int(n) for day in days for n in self.client.hvals(day)]
+        assert sum(counted) == sum(job.is_deleted or job.endings > 0 for job in self.jobs)
+
+    @invariant()
     def every_end_is_announced_once(self) -> None:
         while message := self.subscriber.get_message():
             self.heard.append(message["data"].decode())

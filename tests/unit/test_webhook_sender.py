@@ -179,3 +179,10 @@ def test_a_certificate_of_another_name_is_refused(authority) -> None:
     with Upstream(answer(), tls=tls) as receiver:
         assert reason_of(receiver.url) == "tls_failed"
     assert receiver.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0x7f.1", "017700000001", "127.1", "0", "[::ffff:7f00:1]"]
+)
+def test_no_way_to_write_an_inner_address_hides_it(host):
+    assert reason_of(f"http://{host}:81/", allow_private=False) == "private_address"

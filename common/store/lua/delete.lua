@@ -2,8 +2,11 @@
 local held = redis.call('HMGET', JOB, 'status', 'streamed', 'ttl_seconds')
 local now = now_ms()
 leave_indexes(ARGV[1])
-leave_peers(ARGV[1], now)
-if held[1] and not TERMINAL[held[1]] then leave_batch(now, held[3] * 1000) end
+leave_gates(ARGV[1], now)
+if held[1] and not TERMINAL[held[1]] then
+  count_end(now, 'cancelled')
+  leave_batch(now, held[3] * 1000)
+end
 redis.call('ZREM', WEBHOOKS, ARGV[1])
 local deleted = redis.call('DEL', JOB, EVENTS)
 if held[2] == '1' and not TERMINAL[held[1]] then

@@ -3,7 +3,7 @@
 local id, token, delay_ms, message = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if redis.call('HGET', JOB, 'claim') ~= token then return 0 end
 local now = now_ms()
-leave_peers(id, now)
+leave_gates(id, now)
 if #ARGV > 4 then redis.call('HSET', JOB, unpack(ARGV, 5)) end
 if delay_ms <= 0 then
   enqueue(id, now, message)

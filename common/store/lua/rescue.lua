@@ -13,6 +13,6 @@ if lost >= tonumber(ARGV[3]) then
   end_job(id, 'failed', now, ARGV[5])
   return 'failed'
 end
-leave_peers(id, now)
+leave_gates(id, now)
 enqueue(id, now, message)
 return 'requeued'
