@@ -27,7 +27,6 @@ from api.hot_paths import HotPaths
 from api.incoming import Incoming
 from api.reply import GUARDS, Reply
 from api.request_log import ROUTE, RequestLog, route_name
-from api.request_metrics import CountedRequests
 from common.bootstrap import Services
 from common.errors import InvalidValue, MethodNotAllowed, RouteNotFound
 from common.tracing import traced_front
@@ -93,8 +92,7 @@ def create_app(services: Services) -> Flask:
         _add(app, services, method, path, handler)
     app.register_error_handler(Exception, partial(_failed, services))
     hot_paths = HotPaths(app.wsgi_app, services, PREFIXES)
-    counted = CountedRequests(hot_paths, services.metrics.requests)
-    front = RequestLog(counted, logs_all=services.settings.access_log)
+    front = RequestLog(hot_paths, services.metrics.requests, logs_all=services.settings.access_log)
     app.wsgi_app = traced_front(front)  # type: ignore[method-assign, assignment]
     return app
 

@@ -1,4 +1,4 @@
-"""Every request on its way in and out: its id, what is logged of it, and how long it took."""
+"""Every request on its way in and out: its id, what is counted, and what is logged of it."""
 
 import itertools
 import logging
@@ -10,6 +10,7 @@ from typing import Any
 
 from api.headers import REQUEST_ID, given_request_id
 from common.log_context import leave, start_afresh
+from common.metrics.requests import RequestMetrics
 
 log = logging.getLogger("muninn.access")
 
@@ -20,7 +21,8 @@ StartResponse = Callable[..., Any]
 OWN_REQUEST_ID = "x-muninn-request-id"
 # Where the way through the app leaves the route that it took, in the WSGI environment.
 ROUTE = "muninn.route"
-_NO_ROUTE = "(none)"
+# Of a path that there is not.
+NO_ROUTE = "none"
 # Asked every few seconds by what looks after us: a line each would be most of the log.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -44,12 +46,13 @@ class RequestLog:
     """A WSGI application around another. With ``logs_all`` every request but a probe gets a line,
     else those alone that failed by no fault of their callers."""
 
-    def __init__(self, app: WsgiApp, *, logs_all: bool) -> None:
+    def __init__(self, app: WsgiApp, metrics: RequestMetrics, *, logs_all: bool) -> None:
         self._app = app
+        self._metrics = metrics
         self._logs_all = logs_all
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        seen = _Request(environ, start_response)
+        seen = _Request(environ, start_response, self._metrics)
         start_afresh(seen.fields)
         try:
             body = self._app(environ, seen.start_response)
@@ -70,18 +73,27 @@ class RequestLog:
 class _Request:
     """One request: what is known of it, and its answer's head as it goes out."""
 
-    __slots__ = ("_environ", "_start", "_started", "fields", "status")
+    __slots__ = ("_asked_at", "_environ", "_metrics", "_start", "fields", "status")
 
-    def __init__(self, environ: dict[str, Any], start: StartResponse) -> None:
+    def __init__(
+        self, environ: dict[str, Any], start: StartResponse, metrics: RequestMetrics
+    ) -> None:
         self._environ = environ
         self._start = start
-        self._started = time.perf_counter()
+        self._metrics = metrics
+        self._asked_at = metrics.asked()
         self.fields: dict[str, Any] = {"request_id": given_request_id(environ) or new_request_id()}
         self.status = 0
 
     def start_response(self, status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-        """Start the response with the request's id in it, beside the provider's if there is one."""
+        """Start the response with the request's id in it, beside the provider's if there is one.
+
+        The time that is counted ends here: what comes after depends on the client.
+        """
         self.status = int(status[:3])
+        self._metrics.answered(
+            self.route, self._environ["REQUEST_METHOD"], self.status, self._asked_at
+        )
         request_id = self.fields["request_id"]
         for name, value in headers:
             if name == REQUEST_ID:
@@ -93,6 +105,11 @@ class _Request:
         return self._start(status, headers, *more)
 
     @property
+    def route(self) -> str:
+        """The pattern of the path."""
+        return str(self._environ.get(ROUTE, NO_ROUTE))
+
+    @property
     def is_probe(self) -> bool:
         return self._environ["PATH_INFO"] in _PROBES
 
@@ -102,9 +119,9 @@ class _Request:
             level,
             "request: method=%s route=%s status=%d duration_ms=%.1f",
             self._environ["REQUEST_METHOD"],
-            self._environ.get(ROUTE, _NO_ROUTE),
+            self.route,
             self.status,
-            (time.perf_counter() - self._started) * 1000,
+            (time.perf_counter() - self._asked_at) * 1000,
         )
 
 

@@ -8,6 +8,8 @@ from api.app import create_app
 from api.request_log import RequestLog, new_request_id, route_name
 from common.bootstrap import build_services
 from common.log_context import noted
+from common.metrics.cells import Cells
+from common.metrics.requests import ProviderTime, RequestMetrics
 from common.settings import load_settings
 
 ECHO = b'{"model": "echo/hello", "input": "hi"}'
@@ -62,7 +64,7 @@ def test_beside_a_providers_id_ours_has_a_header_of_its_own(client):
         ("GET", "/v1/responses/abc", "/v1/responses/{response_id}"),
         ("POST", "/v1/responses/abc/cancel", "/v1/responses/{response_id}/cancel"),
         ("GET", "/v1/async/responses/abc", "/v1/async/responses/{job_id}"),
-        ("GET", "/nowhere/abc", "(none)"),
+        ("GET", "/nowhere/abc", "none"),
     ],
 )
 def test_a_line_names_the_route_and_not_the_path(client, caplog, method, path, route):
@@ -114,7 +116,7 @@ def test_a_body_is_closed_and_counted_once():
         start("200 OK", [])
         return inner
 
-    front = RequestLog(app, logs_all=False)
+    front = RequestLog(app, RequestMetrics(Cells(), ProviderTime()), logs_all=False)
     front._ended = ended.append
     body = front({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
     assert list(body) == [b"x"]
