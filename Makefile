@@ -31,7 +31,8 @@ install: $(RUNTIME) ## Install the service and the embedded server into .venv
 dev-install: $(DEV) ## Install what tests and checks need as well
 
 test: $(DEV) ## Run all tests; no Redis and no network needed
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 fuzz: $(DEV) ## Send thousands of requests made from /openapi.json, for minutes
 	@MUNINN_FUZZ_EXAMPLES=60 $(BIN)/python -m pytest tests/integration/test_openapi_fuzz.py $(ARGS)

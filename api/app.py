@@ -26,7 +26,7 @@ from api.errors import error_reply
 from api.hot_paths import HotPaths
 from api.incoming import Incoming
 from api.reply import GUARDS, Reply
-from api.request_log import ROUTE, RequestLog, route_name
+from api.request_log import PROBES, ROUTE, RequestLog, route_name
 from common.bootstrap import Services
 from common.errors import InvalidValue, MethodNotAllowed, RouteNotFound
 from common.tracing import traced_front
@@ -93,7 +93,8 @@ def create_app(services: Services) -> Flask:
     app.register_error_handler(Exception, partial(_failed, services))
     hot_paths = HotPaths(app.wsgi_app, services, PREFIXES)
     front = RequestLog(hot_paths, services.metrics.requests, logs_all=services.settings.access_log)
-    app.wsgi_app = traced_front(front)  # type: ignore[method-assign, assignment]
+    traced = traced_front(front, route_key=ROUTE, untraced=PROBES)
+    app.wsgi_app = traced  # type: ignore[method-assign, assignment]
     return app
 
 

@@ -17,17 +17,21 @@ from typing import Any, NamedTuple
 IS_SUPPORTED = sys.platform == "linux"
 
 _DESCRIPTORS = Path("/proc/self/fd")
-# Where `struct tcp_info` has the milliseconds since the last data came.
-_INFO_BYTES, _LAST_DATA_RECEIVED = 104, 52
+# Where `struct tcp_info` has the milliseconds since the last data went and came; before any did,
+# since the connection was made.
+_INFO_BYTES, _LAST_DATA_SENT, _LAST_DATA_RECEIVED = 104, 44, 52
+# Between a look at the clock and one at a socket, or they tell nothing about each other.
+_AT_ONCE_SECONDS = 0.002
 
 
 class ClientSocket(NamedTuple):
     """A client's connection: its descriptor, who is at the other end, and when
-    (``time.monotonic()``) it last brought data."""
+    (``time.monotonic()``) it last brought data and was last sent some, or else was made."""
 
     descriptor: int
     peer: Any
     heard_at: float
+    answered_at: float
 
     @property
     def address(self) -> str:
@@ -57,7 +61,7 @@ def client_sockets(port: int) -> list[ClientSocket]:
     for descriptor, sock in _sockets():
         with contextlib.suppress(OSError):
             if not _is_listening(sock) and sock.getsockname()[1] == port:
-                found.append(ClientSocket(descriptor, sock.getpeername(), _heard_at(sock)))
+                found.append(ClientSocket(descriptor, sock.getpeername(), *_times(sock)))
     return found
 
 
@@ -86,7 +90,12 @@ def _is_listening(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _heard_at(sock: socket.socket) -> float:
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+def _times(sock: socket.socket) -> tuple[float, float]:
+    """When data last came, and when some was last sent."""
+    before = 0.0
+    while (now := time.monotonic()) - before > _AT_ONCE_SECONDS:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+        before = now
+    (sent_ms,) = struct.unpack_from("I", info, _LAST_DATA_SENT)
     (silent_ms,) = struct.unpack_from("I", info, _LAST_DATA_RECEIVED)
-    return time.monotonic() - float(silent_ms) / 1000
+    return now - silent_ms / 1000, now - sent_ms / 1000

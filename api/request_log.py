@@ -24,7 +24,7 @@ ROUTE = "muninn.route"
 # Of a path that there is not.
 NO_ROUTE = "none"
 # Asked every few seconds by what looks after us: a line each would be most of the log.
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 # Ids are numbered after a random beginning of this process: new randomness for each costs more.
@@ -111,7 +111,7 @@ class _Request:
 
     @property
     def is_probe(self) -> bool:
-        return self._environ["PATH_INFO"] in _PROBES
+        return self._environ["PATH_INFO"] in PROBES
 
     def log(self) -> None:
         level = logging.INFO if self.status < 500 else logging.WARNING

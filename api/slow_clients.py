@@ -3,15 +3,17 @@
 A body is read by the thread of its call, which nothing can wake but the end of the connection. So
 a call that waits is noted here, and a watch hangs up on its client when the time is over. Which
 connection that is has to be found out, for the server does not tell: it is one from the client's
-address, and not that of another call, whose request was whole soon after its connection had
-brought its last data. In doubt nothing is done; calls end, and the next look is clearer.
+address that was sent nothing for all that time, and not that of another call, whose request was
+whole soon after its connection had brought its last data. No more are ended than clients are late,
+and in doubt none is; calls end, and the next look is clearer.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 from weakref import ref
 
 from api.client_sockets import IS_SUPPORTED, ClientSocket, bound_unread_answers, client_sockets
@@ -23,7 +25,11 @@ PIECE_BYTES = 1024 * 1024
 LOOK_SECONDS = 0.25
 # From the arrival of a request's last data to its being noticed here, at most; and clocks differ.
 _NOTICED_SECONDS = 5.0
-_SLACK_SECONDS = 0.05
+_SLACK_SECONDS = 0.02
+# What is noticed within so long may be noticed in another order than it came.
+_SAME_TIME_SECONDS = 0.25
+# From the first wait for a body to the "100 Continue" that some clients ask for, at most.
+_CONTINUE_SECONDS = 0.5
 
 _PLACE = "muninn.flight"
 
@@ -106,7 +112,8 @@ class SlowClientWatch:
             others = [each for each in flights if each.address == address and not each.is_late]
             calls = [each.since for each in others if not each.is_waiting]
             bodies = [each.since for each in others if each.is_waiting]
-            guilty = unexplained(theirs, calls, bodies)
+            since = [each.since for each in late if each.address == address]
+            guilty = those_of_late(since, theirs, calls, bodies)
             log.info("slow clients: hung up on %d connections", len(guilty))
             for each in guilty:
                 each.hang_up()
@@ -117,26 +124,76 @@ class SlowClientWatch:
         return flights >= self._threads and late < self._threads / 2
 
 
-def unexplained(
-    sockets: Iterable[ClientSocket], calls: Iterable[float], bodies: Iterable[float]
-) -> list[ClientSocket]:
-    """The connections that belong to none of the calls, each known by when its request was whole,
-    and to none of the bodies on their way, known by when they were first waited for.
+class _Noticed(NamedTuple):
+    """A request, as it was noticed here: when its body was last waited for, or was whole."""
 
-    One that brought its last data shortly before such a time may be its own. The connection of a
-    body that has brought more since then is among those that were heard last.
+    moment: float
+    is_waiting: bool
+    is_late: bool
+
+
+def those_of_late(
+    since: Iterable[float],
+    sockets: Iterable[ClientSocket],
+    calls: Iterable[float],
+    bodies: Iterable[float],
+) -> list[ClientSocket]:
+    """Of these connections for each late client the one that is its own, as far as can be told.
+
+    The late are known by when their bodies were last waited for, and so are other ``bodies``, that
+    have time left; ``calls`` by when their requests were whole. Each of them was heard last before
+    that time, but for bodies of which more has come since.
     """
-    left = sorted(sockets, key=lambda each: each.heard_at)
+    noticed = [_Noticed(each, True, True) for each in since]
+    noticed += [_Noticed(each, False, False) for each in calls]
+    noticed += [_Noticed(each, True, False) for each in bodies]
+    newest = max((each.moment for each in noticed if each.is_late), default=0.0)
+    waiting = [each for each in sockets if _may_wait(each, newest)]
+    whole = [each.moment for each in noticed if not each.is_waiting]
+    left = list(waiting)
+    found = _matched(left, noticed, _NOTICED_SECONDS)
+    late = [each for each in noticed if each.is_late]
+    moving = sum(each.is_waiting for each in noticed) - len(late)
+    last = max((each.moment for each in late), default=inf)
+    dripping = [each for each in left if each.heard_at > last]
+    dripping.sort(key=lambda each: each.heard_at)
+    found += dripping[: max(min(len(late), len(dripping) - moving), 0)]
+    # Or it was not noticed for a long time, while all threads were taken.
+    found += _matched(left, late[len(dripping) :], inf)
+    others = [each.heard_at for each in waiting if each not in found]
+    return [each for each in found if not _is_doubtful(each.heard_at, whole, others)]
+
+
+def _matched(
+    left: list[ClientSocket], noticed: list[_Noticed], within_seconds: float
+) -> list[ClientSocket]:
+    """The connections of the late. To each connection belongs what was noticed next after it was
+    heard; both are taken out."""
     found: list[ClientSocket] = []
-    moving = 0
-    times = [*((each, False) for each in calls), *((each, True) for each in bodies)]
-    for time_noticed, is_body in sorted(times, reverse=True):
-        while left and left[-1].heard_at > time_noticed + _SLACK_SECONDS:
-            found.append(left.pop())
-        if left and time_noticed - left[-1].heard_at <= _NOTICED_SECONDS:
-            left.pop()
-        elif is_body:
-            moving += 1
-    found += left
-    found.sort(key=lambda each: each.heard_at)
-    return found[: max(len(found) - moving, 0)]
+    for client in sorted(left, key=lambda each: each.heard_at, reverse=True):
+        heard_at = client.heard_at
+        can_be = [
+            each
+            for each in noticed
+            if -_SLACK_SECONDS <= each.moment - heard_at <= within_seconds
+            and (not each.is_waiting or _may_wait(client, each.moment))
+        ]
+        if can_be:
+            own = min(can_be, key=lambda each: abs(each.moment - heard_at))
+            noticed.remove(own)
+            left.remove(client)
+            found += [client] if own.is_late else []
+    return found
+
+
+def _is_doubtful(heard_at: float, calls: list[float], others: list[float]) -> bool:
+    """Whether a call that still runs began at the same time, and can be this connection's as well
+    as another's."""
+    return any(abs(each - heard_at) < _SAME_TIME_SECONDS for each in calls) and any(
+        abs(each - heard_at) < _SAME_TIME_SECONDS for each in others
+    )
+
+
+def _may_wait(client: ClientSocket, since: float) -> bool:
+    """Whether it can be the one that is waited for since then: to that one nothing was sent."""
+    return client.answered_at <= since + _CONTINUE_SECONDS

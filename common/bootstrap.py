@@ -72,6 +72,7 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
     batches = BatchStore(store)
     delivery_queue = _queue(settings, store, DELIVER)
     deliveries = Deliveries(store, delivery_queue.message)
+    presence = Presence(store)
     return Services(
         settings=settings,
         registry=registry,
@@ -90,9 +91,9 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
         vault=vault,
         request_limits=RequestLimits(store.client),
         metrics=metrics,
-        store_watch=watch_store(store, Presence(store)),
+        store_watch=watch_store(store, presence),
         readiness=readiness_of(store, queue),
-        presence=Presence(store),
+        presence=presence,
         usage=UsageCounter(UsageStore(store)),
     )
 

@@ -10,9 +10,11 @@ import orjson
 
 from common.answers import Exchange, error_event, whole_times
 from common.errors import MuninnError, ProviderInvalidAnswer
+from common.nesting import is_too_deep
 from common.pricing import response_cost
 from common.sse import SseEvent, as_event
 
+_NEW_ITEM = "response.output_item.added"
 # Events that are about an output item, and those of them that are about a part of its content.
 _ITEM_EVENTS = (
     "response.output_item.",
@@ -94,6 +96,8 @@ class EventCompleter:
             raise ProviderInvalidAnswer("The provider sent an event whose type is not a string.")
         missing = self._missing(kind, parsed)
         is_repaired = self._repair(parsed)
+        if is_repaired and is_too_deep(event.data, parsed):
+            raise _no_object()  # it is not what came that is passed on, and cannot be written
         if not missing and not is_repaired:
             self._learn(event.name, kind, parsed)
         data = orjson.dumps(parsed) if is_repaired else event.data
@@ -102,8 +106,8 @@ class EventCompleter:
 
     def _learn(self, name: bytes, kind: str, event: dict[str, Any]) -> None:
         """Most events have the same members as the last one of their kind: those with an item or
-        a response, which have to be looked into, apart."""
-        is_plain = "item" not in event and "response" not in event
+        a response, which have to be looked into, apart, and those that begin an item."""
+        is_plain = "item" not in event and "response" not in event and kind != _NEW_ITEM
         if is_plain and name == kind.encode() and len(self._whole) < _MOST_KINDS:
             self._whole[name] = kind, tuple(event)
 
@@ -159,7 +163,7 @@ class EventCompleter:
     def _place(self, kind: str, event: dict[str, Any], missing: dict[str, Any]) -> None:
         """Fill in the item that an event is about: the one that was added last."""
         item = event.get("item")
-        if kind == "response.output_item.added":
+        if kind == _NEW_ITEM:
             self._output_index += 1
             self._item_id = str(item.get("id", "")) if isinstance(item, dict) else ""
         if "output_index" not in event:

@@ -22,7 +22,6 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS})
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {

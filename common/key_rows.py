@@ -14,6 +14,7 @@ SHORTEST_SECRET = 24
 # No key of the store has an id like it.
 ID_PREFIX = "env:"
 
+_KEY_ID = re.compile(rf"key_[0-9a-f]{{24}}|{ID_PREFIX}{NAME.pattern}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,6 +57,11 @@ class KeyRow(BaseModel):
             if not is_model_pattern(pattern):
                 raise ValueError("takes patterns such as openai/* or openai/gpt-4o-mini")
         return value
+
+
+def is_key_id(text: str) -> bool:
+    """Whether a key could have this id, of the store or of a row."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def hashed_rows(rows: Mapping[str, KeyRow], environ: Mapping[str, str]) -> dict[str, KeyRow]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from common.errors import ServiceUnavailable
+from common.key_rows import is_key_id
 from common.store.virtual_keys import KeyStore
 from common.virtual_keys import SECRET_PREFIX, VirtualKey, digest_of
 
@@ -91,9 +92,10 @@ class Keyring:
         return self._fixed_by_id.get(owner) or stored.get(owner)
 
     def owners_of(self, name: str) -> list[str]:
-        """The ids that a name or an id stands for."""
+        """The ids that a name or an id stands for; an id may be that of a key which is gone."""
         stored = self._snapshot.by_id.values() if self._snapshot else ()
-        return [key.id for key in (*self._rows, *stored) if key.name == name] or [name]
+        found = [key.id for key in (*self._rows, *stored) if key.name == name]
+        return found or ([name] if is_key_id(name) else [])
 
     def start(self) -> None:
         """Keep the snapshot up to date, as long as the process lives."""

@@ -61,7 +61,8 @@ def summary(body: bytes, mask: Mask) -> str:
     if not is_html(body):
         return _short(text, _MAX_TEXT_CHARACTERS)
     title = _TITLE.search(text)
-    seen = html.unescape(_UNSEEN.sub(" ", title.group(2) if title else text))
+    # What stood there with entities is a credential only now.
+    seen = mask.text(html.unescape(_UNSEEN.sub(" ", title.group(2) if title else text)))
     return f"an HTML page: {_short(seen, _MAX_TEXT_CHARACTERS) or 'without text'}"
 
 

@@ -4,7 +4,7 @@ This is all that the rest of the code knows of it. While tracing is off each of 
 one test, and nothing of OpenTelemetry is imported.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,13 +63,13 @@ def outcome(word: str, code: str | None = None) -> None:
         _spans.outcome(word, code)
 
 
-def traced_front(app: WsgiApp) -> WsgiApp:
-    """The application with a span around each request."""
+def traced_front(app: WsgiApp, route_key: str, untraced: Container[str]) -> WsgiApp:
+    """The application with a span around each request; see TracedFront."""
     if _spans is None:
         return app
     from common.tracing.front import TracedFront
 
-    return TracedFront(app)
+    return TracedFront(app, route_key, untraced)
 
 
 def trace_providers(registry: "Registry") -> None:

@@ -1,6 +1,7 @@
 """A span around each request that the front serves, by OpenTelemetry's own middleware."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
@@ -9,22 +10,23 @@ from opentelemetry.trace import Span
 from common.log_context import noted
 from common.tracing import WsgiApp
 
-# Asked all the time, and of no interest to anybody.
-UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
-# Where the way through the app leaves its route and its body, in the WSGI environment.
-ROUTE = "muninn.route"
+# Where the app's body is kept, in the WSGI environment.
 _BODY = "muninn.body"
 
 
 class TracedFront:
-    """A WSGI application around another, with spans named by the route."""
+    """A WSGI application around another, with spans named by the route, which it leaves in the
+    WSGI environment under ``route_key``. Requests for the paths in ``untraced`` get none."""
 
-    def __init__(self, app: WsgiApp) -> None:
+    def __init__(self, app: WsgiApp, route_key: str, untraced: Container[str]) -> None:
         self._app = app
-        self._traced: Any = OpenTelemetryMiddleware(self._keeping_body, response_hook=_on_answer)
+        self._untraced = untraced
+        self._traced: Any = OpenTelemetryMiddleware(
+            self._keeping_body, response_hook=partial(_on_answer, route_key)
+        )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in UNTRACED:
+        if environ["PATH_INFO"] in self._untraced:
             return self._app(environ, start_response)
         return _Closing(self._traced(environ, start_response), environ)
 
@@ -52,8 +54,10 @@ class _Closing:
             close()
 
 
-def _on_answer(span: Span, environ: dict[str, Any], status: str, headers: Any) -> None:
-    route = environ.get(ROUTE)
+def _on_answer(
+    route_key: str, span: Span, environ: dict[str, Any], status: str, headers: Any
+) -> None:
+    route = environ.get(route_key)
     if route is not None:
         span.update_name(f"{environ['REQUEST_METHOD']} {route}")
         span.set_attribute("http.route", route)

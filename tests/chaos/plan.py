@@ -77,7 +77,7 @@ def short_plan(jobs: int, seed: int) -> Plan:
     ]
     # In bursts just before each fault, so that each finds jobs in hand.
     times = [faults[n % len(faults)].at_seconds - 0.2 for n in range(jobs)]
-    specs = _job_specs(rng, sorted(times), 0.05, 0.5)
+    specs = _job_specs(rng, sorted(times), 0.3, 1.2)
     return Plan(specs, faults, 3, lease_seconds=1.5, grace_seconds=0.1)
 
 

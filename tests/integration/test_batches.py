@@ -28,13 +28,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 def place(
     tmp_path_factory: pytest.TempPathFactory, store: StoreServer, receiver: Upstream
 ) -> Iterator[Muninn]:
-    """A Muninn of its own, for it has a webhook configured, with a queue for 1,200 jobs."""
+    """A Muninn of its own, for it has a webhook configured, with a queue for 1,010 jobs."""
     running = Muninn(
         tmp_path_factory.mktemp("batches"),
         store.url,
         webhooks=rows(receiver.url),
         webhook_allow_private="true",
-        max_queued_jobs=1200,
+        max_queued_jobs=1010,
     )
     try:
         yield running.start()
@@ -156,10 +156,10 @@ def test_a_batch_that_does_not_fit_into_the_queue_leaves_nothing(
     (worker,) = place.workers
     worker.stop()
     try:
-        first = submitted(place, requests_of(*["echo/hello"] * 700))
+        first = submitted(place, requests_of(*["echo/hello"] * 20))
         assert first.status_code == 202
         before = set(store.client().keys("muninn:*job:*"))
-        second = submitted(place, requests_of(*["echo/hello"] * 700))
+        second = submitted(place, requests_of(*["echo/hello"] * 1000))
         assert second.status_code == 429
         assert set(store.client().keys("muninn:*job:*")) == before
     finally:

@@ -63,7 +63,8 @@ def those(way: str) -> list[Block]:
 
 def clean_environ() -> dict[str, str]:
     """Ours without anything that would change what is started; its tools first on the path."""
-    ours = ("MUNINN_", "OPENAI_", "AZURE_", "REDIS_URL", "PORT")
+    makes = ("MAKE", "MFLAGS", "ARGS")  # of the `make test` that we may be in
+    ours = ("MUNINN_", "OPENAI_", "AZURE_", "REDIS_URL", "PORT", *makes)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "NO_PROXY": HOST}
 

@@ -130,12 +130,18 @@ def cluster(tmp_path_factory):
     """Three nodes, each with a third of the slots."""
     folder = tmp_path_factory.mktemp("cluster")
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
-    nodes = [StoreServer(folder / f"node-{n}", *options) for n in range(3)]
+    # What nodes say to each other goes to a port of its own: by default it is 10,000 above the
+    # first, where there may be none.
+    ports = [free_port() for _ in range(3)]
+    nodes = [
+        StoreServer(folder / f"node-{n}", *options, "--cluster-port", str(port))
+        for n, port in enumerate(ports)
+    ]
     clients = [node.client() for node in nodes]
     for number, client in enumerate(clients):
         first, last = 16384 * number // 3, 16384 * (number + 1) // 3 - 1
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-        clients[0].execute_command("CLUSTER", "MEET", HOST, nodes[number].port)
+        clients[0].execute_command("CLUSTER", "MEET", HOST, nodes[number].port, ports[number])
     wait_until(lambda: all(map(knows_all, clients)), "the cluster is whole")
     yield nodes
     for client in clients:
@@ -261,12 +267,14 @@ def test_maintenance_of_a_cluster_looks_into_every_partition(on_cluster, store: 
 
 def test_a_cluster_keeps_a_providers_bound_in_each_partition(on_cluster, store: JobStore):
     on_cluster.upstream.script = [json_answer(ANSWER)]
+    on_cluster.muninn.workers[-1].stop()  # it would take what is to be claimed here
     now_ms = JobMaintenance(store, build_message).now_ms()
     bound = {"provider": "p", "max_in_flight": 1, "created_at_ms": now_ms}
     ids = [f"{uuid.uuid4()}"[:-4] + place for place in ("0001", "0001", "0002")]
     jobs = [submitted(store, id=job_id, **bound) for job_id in ids]
     claims = [store.claim(job.id, job.id) for job in jobs]
     assert [claim is not None for claim in claims] == [True, False, True]
+    on_cluster.muninn.start_worker()
     assert store.finish(claims[0], DONE)
     wait_until(lambda: store.get(ids[1]).attempts, "a worker was sent the next")
     assert store.finish(claims[2], DONE)

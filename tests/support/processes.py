@@ -97,7 +97,8 @@ class StoreServer:
         defaults = [*arguments.split(), "--appendfsync", "always", "--save", ""]
         argv = [binary(), *defaults, *self.options]
         process = Process("store", argv, self.folder / "store.log")
-        wait_until(self._answers, "the store answers")
+        wait_until(lambda: self._answers() or not process.is_running(), "the store answers")
+        assert process.is_running(), process.log_text()
         return process
 
     def _answers(self) -> bool:

@@ -107,12 +107,13 @@ def test_a_list_is_filtered_by_the_model_that_was_asked_for(front: Front) -> Non
 def test_an_admin_filters_by_key_and_sees_whose_each_job_is(front: Front) -> None:
     before = submit(front)
     admin, _ = front.key("boss", is_admin=True)
-    mine, key = front.key("mine")
+    mine, key = front.key("mine", max_running=5)
     first, second = submit(front, mine), submit(front, admin)
     assert listed(front, admin, "key=mine") == [first]
     assert listed(front, admin, f"key={key.id}") == [first]
     assert listed(front, admin, "key=boss") == [second]
     assert listed(front, admin, "key=nobody") == []
+    assert listed(front, admin, f"key={key.id}:running:bound") == [], "a key of Redis, but no owner"
     whose = {job["id"]: job["key"] for job in front.get(admin, LIST).json["data"]}
     assert whose == {before: None, first: "mine", second: "boss"}
     assert front.get(admin, f"{LIST}/{first}").json["key"] == "mine"

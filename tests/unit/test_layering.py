@@ -52,6 +52,12 @@ def imports_in(node: ast.AST, type_only: bool = False) -> Iterator[Import]:
         yield from imports_in(child, type_only or is_type_checking(node))
 
 
+@cache
+def imports() -> dict[str, list[Import]]:
+    """Every import of every module: read once, for a walk through all of them takes a while."""
+    return {name: list(imports_in(tree)) for name, tree in modules().items()}
+
+
 def is_inside(name: str, places: tuple[str, ...]) -> bool:
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
@@ -111,8 +117,8 @@ PURE_MAY_USE = sys.stdlib_module_names | {"pydantic", "pydantic_core", "orjson",
 def test_each_outside_package_is_known_where_it_belongs_and_nowhere_else(package: str) -> None:
     strays = {
         name
-        for name, tree in modules().items()
-        for found in imports_in(tree)
+        for name, all_found in imports().items()
+        for found in all_found
         if found.top == package
         and not is_inside(name, ONLY_IN[package])
         and not (found.type_only and is_inside(name, TYPES_OF.get(package, ())))
@@ -129,8 +135,8 @@ def test_each_place_of_an_outside_package_exists(package: str) -> None:
 def test_common_knows_neither_door() -> None:
     strays = {
         (name, found.module)
-        for name, tree in modules().items()
-        for found in imports_in(tree)
+        for name, all_found in imports().items()
+        for found in all_found
         if is_inside(name, ("common",)) and found.top in DOORS
     }
     assert strays == set()
@@ -139,8 +145,8 @@ def test_common_knows_neither_door() -> None:
 def test_the_doors_do_not_know_each_other() -> None:
     strays = {
         (name, found.module)
-        for name, tree in modules().items()
-        for found in imports_in(tree)
+        for name, all_found in imports().items()
+        for found in all_found
         if name.partition(".")[0] in DOORS
         and found.top in DOORS
         and found.top != name.partition(".")[0]
@@ -149,7 +155,7 @@ def test_the_doors_do_not_know_each_other() -> None:
 
 
 def test_the_product_does_not_know_its_tests() -> None:
-    known = {found.top for tree in modules().values() for found in imports_in(tree)}
+    known = {found.top for all_found in imports().values() for found in all_found}
     assert not known & {"tests", "pytest", "hypothesis", "fakeredis"}
 
 
@@ -159,8 +165,14 @@ def pure() -> tuple[str, ...]:
     return (*PURE, *claims)
 
 
-def pure_modules() -> dict[str, ast.Module]:
-    return {name: tree for name, tree in modules().items() if is_inside(name, pure())}
+def imports_of_pure() -> set[tuple[str, Import]]:
+    inside = pure()
+    return {
+        (name, found)
+        for name, all_found in imports().items()
+        for found in all_found
+        if is_inside(name, inside)
+    }
 
 
 def test_every_pure_module_is_there() -> None:
@@ -168,23 +180,18 @@ def test_every_pure_module_is_there() -> None:
 
 
 def test_pure_modules_use_the_standard_library_pydantic_and_each_other() -> None:
+    inside = pure()
     strays = {
         (name, found.module)
-        for name, tree in pure_modules().items()
-        for found in imports_in(tree)
-        if found.top not in PURE_MAY_USE and not is_inside(found.module, pure())
+        for name, found in imports_of_pure()
+        if found.top not in PURE_MAY_USE and not is_inside(found.module, inside)
     }
     assert strays == set()
 
 
 def test_pure_modules_open_no_socket_and_no_process() -> None:
     outside = {"socket", "subprocess", "http", "threading", "selectors", "ssl", "asyncio"}
-    strays = {
-        (name, found.module)
-        for name, tree in pure_modules().items()
-        for found in imports_in(tree)
-        if found.top in outside
-    }
+    strays = {(name, found.module) for name, found in imports_of_pure() if found.top in outside}
     assert strays == set()
 
 
@@ -266,5 +273,7 @@ def test_settings_are_read_from_the_environment_in_one_place() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv")
     }
     # The command line merges its options into a copy and hands it on; which certificates are
-    # trusted is no setting of ours, but of the machine.
-    assert reads <= {"common.settings", "common.running.cli", "common.providers.tls"}
+    # trusted is no setting of ours, but of the machine; and the front tells the allocator that its
+    # server brings, which takes no other word.
+    places = {"common.settings", "common.running.cli", "common.providers.tls", "api.__main__"}
+    assert reads <= places

@@ -49,15 +49,13 @@ def test_a_request_is_counted_with_its_route_method_and_class() -> None:
 
 def test_the_overhead_is_what_the_provider_did_not_take() -> None:
     metrics = Metrics()
-    asked_at = metrics.requests.asked()
-    began_at = time.perf_counter()
-    time.sleep(0.2)
-    metrics.providers.served("fake", "whole", began_at)
+    asked_at = metrics.requests.asked() - 60
+    metrics.providers.served("fake", "whole", time.perf_counter() - 40)
     metrics.requests.answered(ROUTE, POST, 200, asked_at)
     scrape = shown(metrics)
     assert scrape.value("muninn_gateway_overhead_seconds_count", kind="whole") == 1
-    assert scrape.value("muninn_gateway_overhead_seconds_sum") < 0.1
-    assert scrape.value("muninn_http_request_duration_seconds_sum") >= 0.2
+    assert 15 < scrape.value("muninn_gateway_overhead_seconds_sum") < 25
+    assert scrape.value("muninn_http_request_duration_seconds_sum") >= 60
 
 
 def test_a_request_that_asks_no_provider_has_no_overhead_to_speak_of() -> None:

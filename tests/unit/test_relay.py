@@ -142,3 +142,19 @@ def test_an_event_that_is_about_no_item_is_given_none():
     (value, _) = values_of(event("response.new_kind", x=1), DONE)
     assert "item_id" not in value
     assert "output_index" not in value
+
+
+def test_an_event_that_could_not_be_written_again_breaks_the_stream_as_no_event():
+    deep = b"[" * 300 + b"]" * 300
+    first = SseEvent(b"x", b'{"type":"x","extra_fields":1,"deep":%b}' % deep)
+    (value,) = values_of(first, DONE)
+    assert (value["type"], value["error"]["type"]) == ("error", "provider_error")
+
+
+def test_items_are_counted_also_when_their_beginnings_lack_nothing():
+    data = (
+        b'{"type":"response.output_item.added","sequence_number":%d,"output_index":9,"item_id":""}'
+    )
+    whole = [SseEvent(b"response.output_item.added", data % number) for number in range(3)]
+    delta = event("response.output_text.delta", delta="x")
+    assert values_of(*whole, delta, DONE)[3]["output_index"] == 2

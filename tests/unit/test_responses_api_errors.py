@@ -159,6 +159,7 @@ def test_a_date_to_wait_for_is_read_from_the_headers(session: requests.Session) 
         json.dumps({"error": f"Incorrect key {KEY}"}).replace("/", "\\/"),
         f"Incorrect key {KEY} or token abcdef",
         f"<html><title>bad {KEY}</title>",
+        f"<html><title>bad {KEY.replace('/', '&#x2F;')}</title>",
     ],
 )
 def test_our_credentials_are_masked_in_what_a_provider_echoes(

@@ -310,6 +310,18 @@ def test_with_another_broker_the_janitor_sends_the_call(redis_client) -> None:
     assert store.claim(jobs[1].id, "t")
 
 
+def test_the_line_moves_on_when_another_broker_carries_messages(wide: JobStore) -> None:
+    jobs = submit(wide, ENOUGH + 3, owner="key_a")
+    assert all(indexed(wide, job) == ["held"] for job in jobs[ENOUGH:])
+    moved = JobStore(wide.client, Keys(), wide.limits)
+    care = JobMaintenance(moved, lambda job_id: b"")
+    wide.client.zadd(wide.keys.index("gates", 0), {wide.keys.index("line", 0): 1})
+    care.tend_gates(care.now_ms())
+    assert sorted(care.promote_parked(care.now_ms())) == sorted(ids_of(jobs[ENOUGH:]))
+    assert all(moved.claim(job.id, job.id) for job in jobs)
+    assert not wide.client.keys("*:gates")
+
+
 @pytest.mark.parametrize(("bound", "partitions"), [(5, 1), (64, 32), (70, 32), (1000, 32)])
 def test_the_shares_of_a_bound_make_up_the_bound(bound: int, partitions: int) -> None:
     assert sum(share_of(bound, n, partitions) for n in range(partitions)) == bound

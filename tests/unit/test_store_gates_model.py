@@ -44,6 +44,7 @@ class GatesInUse(RuleBasedStateMachine):
         self.bounds: dict[str, int] = {}
         self.holders: dict[str, int] = {}
         self.vanished: set[str] = set()
+        self.unheard: set[str] = set()
         self.overtaken: list[Claim] = []
         self.numbers = itertools.count()
 
@@ -112,6 +113,7 @@ class GatesInUse(RuleBasedStateMachine):
 
     @rule(queue=st.sampled_from([JOBS_QUEUE, CALLED_QUEUE]))
     def messages_are_lost(self, queue: str) -> None:
+        self.unheard.update(self.messages())
         self.client.delete(queue)
 
     @rule(queue=st.sampled_from([JOBS_QUEUE, CALLED_QUEUE]))
@@ -227,6 +229,12 @@ class GatesInUse(RuleBasedStateMachine):
         standing = [member for index in INDEXES for member in self.index(index)]
         assert sorted(standing) == sorted(self.active)
         assert set(self.index("running")) == set(self.claims)
+
+    @invariant()
+    def who_can_go_on_has_a_message_unless_that_was_lost(self) -> None:
+        self.unheard.difference_update(self.messages())
+        going_on = {*self.index("queued"), *self.called()}
+        assert going_on - {*self.messages()} <= self.unheard
 
     @invariant()
     def the_held_wait_in_one_place_each(self) -> None:

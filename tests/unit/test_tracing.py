@@ -73,7 +73,7 @@ def test_while_it_is_off_its_functions_do_nothing():
         assert tracing.traceparent() is None
     sender = Sender(1, allow_private=False)
     assert tracing.traced_sender(sender) is sender
-    assert tracing.traced_front(len) is len
+    assert tracing.traced_front(len, "route", ()) is len
     tracing.stop_tracing()
 
 
@@ -231,5 +231,5 @@ def test_a_body_that_was_never_begun_is_closed_all_the_same():
 
     environ = {"PATH_INFO": "/x", "REQUEST_METHOD": "GET", "wsgi.url_scheme": "http"}
     environ |= {"SERVER_NAME": "h", "SERVER_PORT": "80"}
-    TracedFront(app)(environ, lambda *_: None).close()
+    TracedFront(app, "route", ())(environ, lambda *_: None).close()
     assert inner.is_closed

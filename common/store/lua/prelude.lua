@@ -143,10 +143,11 @@ local function hold(id, job, message, now)
   redis.call('ZADD', HELD, job.has_run and now or job.created_at, id)
 end
 
--- The next of the line get messages, as far as the queue is not full enough.
+-- The next of the line get messages, as far as the queue is not full enough. Where another broker
+-- carries messages by now there is no line, and all move on.
 local function top_up(now)
   local moves = 0
-  while moves < MOST_MOVES and redis.call('LLEN', QUEUE) < ENOUGH do
+  while moves < MOST_MOVES and (not QUEUE or redis.call('LLEN', QUEUE) < ENOUGH) do
     local id = next_waiting(LINE)
     if not id then return end
     moves = moves + 1
@@ -157,7 +158,7 @@ local function top_up(now)
       else
         redis.call('HDEL', record_of(id), 'waits')
         redis.call('ZREM', HELD, id)
-        redis.call('ZADD', QUEUED, now, id)
+        redis.call('ZADD', QUEUE and QUEUED or PARKED, now, id)
         push(job.held_message)
       end
     end

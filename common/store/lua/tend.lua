@@ -5,7 +5,7 @@ local due = redis.call('ZSCORE', GATES, gate)
 if not due or tonumber(due) > now then return 0 end
 redis.call('ZREM', GATES, gate)
 if gate == LINE then
-  if QUEUE then top_up(now) end
+  top_up(now)
 else
   for _, id in ipairs(redis.call('SMEMBERS', gate)) do
     local is_active = redis.call('ZSCORE', RUNNING, id) or redis.call('ZSCORE', QUEUED, id)
