@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.chaos.keys import ADMIN, headers_of
 from tests.chaos.plan import JobSpec
 
 SUBMITTERS = 6
@@ -66,7 +67,7 @@ class Callers:
             answer = session.post(
                 self._url,
                 json={"model": "chaos/m", "input": asked},
-                headers={"x-bf-async": "true"},
+                headers={"x-bf-async": "true", **headers_of(spec.key)},
                 timeout=15,
             )
         except requests.RequestException:
@@ -113,7 +114,7 @@ class Callers:
     def look(self, session: requests.Session, job: Accepted) -> None:
         """Poll once. What has ended must be there, and be the same, ever after."""
         try:
-            reply = session.get(f"{self._url}/{job.id}", timeout=15)
+            reply = session.get(f"{self._url}/{job.id}", headers=headers_of(ADMIN), timeout=15)
         except requests.RequestException:
             return
         with self._lock:

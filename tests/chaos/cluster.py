@@ -9,6 +9,7 @@ from pathlib import Path
 
 import requests
 
+from tests.chaos.keys import MAX_IN_FLIGHT, key_rows
 from tests.chaos.plan import Plan
 from tests.chaos.provider import WORKER_HEADER
 from tests.chaos.proxy import HOST, StoreProxy
@@ -58,6 +59,7 @@ class Cluster:
             front_threads=64,
             providers=self._rows("front"),
             default_provider="chaos",
+            keys=key_rows(),
         )
         self.slots = [WorkerSlot(n, StoreProxy(self.store.port)) for n in range(plan.workers)]
 
@@ -124,4 +126,5 @@ class Cluster:
     def _rows(self, name: str) -> str:
         """The provider as it is configured for one process, which it is told the name of."""
         base_url = f"http://{HOST}:{self.provider_port}/v1"
-        return json.dumps({"chaos": {"base_url": base_url, "headers": {WORKER_HEADER: name}}})
+        row = {"base_url": base_url, "headers": {WORKER_HEADER: name}}
+        return json.dumps({"chaos": {**row, "max_in_flight": MAX_IN_FLIGHT}})

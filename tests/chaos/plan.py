@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from tests.chaos.keys import BOUNDED, FREE
+
 KILL_WORKER = "kill -9 worker"
 TERM_WORKER = "SIGTERM worker"
 PAUSE_WORKER = "SIGSTOP worker"
@@ -21,12 +23,13 @@ WHOLE, STREAMED, FLAKY, REFUSED = "whole", "streamed", "flaky", "refused"
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job to submit: what the provider shall do with it, and for how long."""
+    """One job to submit: what the provider shall do with it, for how long, and whose it is."""
 
     token: str
     at_seconds: float
     hold_seconds: float
     how: str
+    key: str = FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,10 @@ def _job_specs(
 ) -> list[JobSpec]:
     """A job for each time; most are answered well."""
     hows = rng.choices((WHOLE, STREAMED, FLAKY, REFUSED), (70, 22, 5, 3), k=len(times))
+    keys = rng.choices((BOUNDED, FREE), (20, 80), k=len(times))
     return [
-        JobSpec(f"job-{n}", at, round(rng.uniform(shortest, longest), 3), how)
-        for n, (at, how) in enumerate(zip(times, hows, strict=True))
+        JobSpec(f"job-{n}", at, round(rng.uniform(shortest, longest), 3), how, key)
+        for n, (at, how, key) in enumerate(zip(times, hows, keys, strict=True))
     ]
 
 
