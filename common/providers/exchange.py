@@ -15,10 +15,13 @@ from common.providers.connections import Connection
 from common.providers.wire import Decoding, WireAnswer
 
 # Who waits for bytes holds the buffer for them all the while, a thousand calls a thousand buffers:
-# so a small one, until there is more to read than it takes. An answer that is read to its end
-# before anything is done with it may take a large one; of a stream, what was read at once is held
-# until it has been passed on.
+# so a small one, until there is more to read than it takes.
 _WAITING_BYTES = 4 * 1024
+# Of a stream most reads bring one event. So little is in Python's own memory; the C library's would
+# be torn to pieces by larger ones, each shrunk to what came: 40 KB for each stream.
+_EVENT_BYTES = 448
+# An answer that is read to its end before anything is done with it may take a large buffer; of a
+# stream, what was read at once is held until it has been passed on.
 _STREAM_BYTES = 16 * 1024
 _WHOLE_BYTES = 64 * 1024
 _SMALL_BYTES = 65536
@@ -49,6 +52,7 @@ class Exchange:
         self._silent_seconds = 0.0
         self._buffer_bytes = _WAITING_BYTES
         self._flowing_bytes = _STREAM_BYTES
+        self._waiting_bytes = _WAITING_BYTES
         self._give_back = give_back
         self._decoding: Decoding | None = None
         self._peeked = b""
@@ -63,6 +67,12 @@ class Exchange:
         except BaseException:
             self.close()
             raise
+
+    def expect_events(self) -> None:
+        """What is read from now on comes in little pieces with pauses between them."""
+        self._waiting_bytes = _EVENT_BYTES
+        if self._buffer_bytes == _WAITING_BYTES:  # or there is more to be had now
+            self._buffer_bytes = _EVENT_BYTES
 
     def read_some(self, wait_seconds: float | None = None) -> bytes | None:
         """The next bytes of the body, b"" at its end, None after a silence of ``wait_seconds``."""
@@ -156,8 +166,8 @@ class Exchange:
             self._end(clean=False)
             return True
         if data:
-            is_flowing = len(data) >= _WAITING_BYTES
-            self._buffer_bytes = self._flowing_bytes if is_flowing else _WAITING_BYTES
+            is_flowing = len(data) >= self._waiting_bytes
+            self._buffer_bytes = self._flowing_bytes if is_flowing else self._waiting_bytes
             self._silent_seconds = 0.0
             self._feed(data)
         else:

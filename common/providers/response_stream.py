@@ -39,6 +39,7 @@ class LiveStream:
     ) -> None:
         self.headers = headers
         self._exchange = exchange
+        exchange.expect_events()
         self._mask = mask
         self._decoder = SseDecoder(max_event_bytes=max_event_bytes)
         self._silence_seconds = silence_seconds

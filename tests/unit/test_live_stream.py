@@ -17,6 +17,9 @@ class Chunks:
     def __init__(self, *chunks):
         self._chunks = list(chunks)
 
+    def expect_events(self):
+        """They are at hand."""
+
     def read_some(self, wait_seconds=None):
         return self._chunks.pop(0)
 
