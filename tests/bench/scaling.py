@@ -1,12 +1,12 @@
 """``python -m tests.bench.scaling``: what a second process adds.
 
-One and then two processes of a kind, each on a core of its own. Mock provider, load generator and
-store share the same cores, for a machine with two has no others: so the rate of two is less than
-twice that of one by what those take, and the processor time for each request or job is the figure
-to go by. Each count gets a stage of its own.
+One and then two processes of a kind, with mock provider, load generator and store on the same
+cores, for a machine with two has no others: so the rate of two is less than twice that of one by
+what those take. Each count gets a stage of its own.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +57,7 @@ def inline(stage: Stage, count: int, seconds: float) -> tuple[float, float]:
     request = post(RESPONSES, request_body(Order(), size=2 * KIB))
     with ExitStack() as closing:
         fronts = [stage.front, *(stage.fresh_front(closing) for _ in range(count - 1))]
-        spread(stage, [front.tree for front in fronts])
+        let_loose(stage, [front.tree for front in fronts])
 
         def load(front: Front) -> Tally:
             with LoadGenerator(front.port, CONNECTIONS) as generator:
@@ -76,7 +76,7 @@ def run_jobs(stage: Stage, count: int, order: Order, jobs: int) -> tuple[float, 
     each, and the share of one core that the store took."""
     with ExitStack() as closing:
         workers = [stage.fresh_worker(closing, worker_concurrency=SLOTS) for _ in range(count)]
-        spread(stage, workers)
+        let_loose(stage, workers)
         store = ProcessTree(stage.store.process.pid)
         before, store_before = cpu_seconds(workers), store.cpu_seconds()
         began = time.perf_counter()
@@ -89,11 +89,13 @@ def run_jobs(stage: Stage, count: int, order: Order, jobs: int) -> tuple[float, 
     return jobs / took, used / jobs * 1e3, store_used / took
 
 
-def spread(stage: Stage, trees: list[ProcessTree]) -> None:
-    """Each on a core of its own, in turn where there are fewer."""
-    cores = sorted(stage.cores.measured | stage.cores.others)
-    for number, tree in enumerate(trees):
-        tree.pin({cores[number % len(cores)]})
+def let_loose(stage: Stage, trees: list[ProcessTree]) -> None:
+    """Whoever takes part may run on any core."""
+    everywhere = stage.cores.measured | stage.cores.others
+    os.sched_setaffinity(0, everywhere)
+    helpers = [ProcessTree(stage.mock.pid), ProcessTree(stage.store.process.pid)]
+    for tree in [*trees, stage.front.tree, *helpers]:
+        tree.pin(everywhere)
 
 
 def cpu_seconds(trees: list[ProcessTree]) -> float:
