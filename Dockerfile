@@ -7,7 +7,7 @@ COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY common common
 COPY api api
 COPY worker worker
-RUN /opt/muninn/bin/pip install --quiet --constraint constraints.txt . \
+RUN /opt/muninn/bin/pip install --quiet --constraint constraints.txt '.[tracing]' \
     && /opt/muninn/bin/pip uninstall --quiet --yes pip
 
 FROM python:3.13-slim

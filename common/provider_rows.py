@@ -15,6 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# For those who write JSON or TOML, where pydantic has words for those who write Python.
+IN_WORDS = {
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "extra_forbidden": "there is no such field",
+}
 
 
 class ProviderRow(BaseModel):
@@ -165,7 +173,8 @@ def rows_of_file(path: Path, variable: str) -> dict[str, ProviderRow]:
 def fault_in_words(error: ValidationError) -> tuple[list[str], str]:
     """Place and description of the first fault, without the value: it may be a secret."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    return [str(part) for part in fault["loc"]], fault["msg"].removeprefix("Value error, ")
+    words = IN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
+    return [str(part) for part in fault["loc"]], words
 
 
 def _row_of_table(name: str, table: Any, where: str) -> ProviderRow:

@@ -268,7 +268,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
         settings = Settings(**(values_of(Settings.model_fields, environ) | overrides))
         rows = _all_rows(settings, environ)
         webhooks = ready_webhooks(settings.webhooks, environ)
-        keys = hashed_rows(settings.keys, environ)
+        keys = _hashed_keys(settings, environ)
     except ValidationError as error:
         raise SettingsError(_first_fault(error, environ)) from None
     except ValueError as error:
@@ -284,6 +284,13 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     _check_tracing(settings)
     ready = {"providers": rows, "default_provider": default, "webhooks": webhooks, "keys": keys}
     return settings.model_copy(update=ready)
+
+
+def _hashed_keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, KeyRow]:
+    try:
+        return hashed_rows(settings.keys, environ)
+    except ValueError as error:
+        raise SettingsError(f"{variable_of('keys')}: {error}") from None
 
 
 def _check_fallbacks(settings: Settings, rows: Mapping[str, ProviderRow], default: str) -> None:
@@ -307,8 +314,8 @@ def _check_urls(settings: Settings) -> None:
 def _check_tracing(settings: Settings) -> None:
     if settings.tracing and find_spec("opentelemetry") is None:
         raise SettingsError(
-            f"{variable_of('tracing')}: needs packages that are not installed; "
-            "pip install 'muninn[tracing]'"
+            f"{variable_of('tracing')}: needs packages that are not installed, "
+            "those of the extra `tracing`"
         )
 
 

@@ -6,7 +6,7 @@ const MARGIN = { left: 46, right: 10, top: 12, bottom: 26 };
 
 /** Round numbers from 0 to at least `most`, at most five steps. */
 export function ticks(most, isWhole = true) {
-  const rough = Math.max(most, isWhole ? 1 : 1e-9) / 4;
+  const rough = (most || 1) / 4;
   const size = 10 ** Math.floor(Math.log10(rough));
   const fitting = [1, 2, 5, 10]
     .map((factor) => factor * size)

@@ -46,7 +46,9 @@ export function short(number) {
 export function money(dollars) {
   if (dollars === null || dollars === undefined) return "–";
   if (dollars === 0) return "$0";
-  if (dollars < 0.01) return `$${Number(dollars.toPrecision(2))}`;
+  // Never as 5e-7, which is what a number that small becomes of itself.
+  if (dollars < 0.01)
+    return `$${dollars.toLocaleString(undefined, { maximumSignificantDigits: 2 })}`;
   return `$${dollars.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }
 

@@ -38,7 +38,9 @@ def show_config(environ: Mapping[str, str], as_json: bool) -> int:
 
 
 def _plain(value: object) -> str:
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def _row(row: Mapping[str, object]) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.trace import Span
 
-from common.log_context import noted
+from common.log_context import note, noted
 from common.tracing import WsgiApp
+from common.tracing.spans import ids_of
 
 # Where the app's body is kept, in the WSGI environment.
 _BODY = "muninn.body"
@@ -64,3 +65,4 @@ def _on_answer(
     for name in ("request_id", "job_id", "key"):
         if (value := noted().get(name)) is not None:
             span.set_attribute(f"muninn.{name}", str(value))
+    note(**ids_of(span))  # the line of the request may be written after its span has ended

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from common.store.keys import JOBS_QUEUE, WEBHOOKS_QUEUE
@@ -102,7 +102,12 @@ def context_of(traceparent: str | None) -> Context:
 
 def ids_for_log() -> Mapping[str, Any]:
     """The trace and span that this thread is in, for the lines it logs."""
-    where = trace.get_current_span().get_span_context()
+    return ids_of(trace.get_current_span())
+
+
+def ids_of(span: Span) -> Mapping[str, Any]:
+    """The ids of a span and its trace, as they stand in the log; none of one that is no span."""
+    where = span.get_span_context()
     if not where.is_valid:
         return {}
     return {

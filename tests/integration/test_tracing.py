@@ -233,6 +233,27 @@ def test_each_request_has_a_line_that_says_how_it_went(place: Place) -> None:
     assert line["code"] == reply.json()["error"]["code"]
 
 
+@pytest.mark.parametrize("kind", ["inline", "streamed", "job"])
+def test_the_line_of_a_request_carries_its_trace(place: Place, kind: str) -> None:
+    place.upstream.script = [sse_answer(events())] if kind == "streamed" else [WHOLE]
+    path = "/v1/async/responses" if kind == "job" else "/v1/responses"
+    body = {"model": "vendor/m", "input": PRIVATE, "stream": kind == "streamed"}
+    headers = {"x-request-id": f"line-{kind}"}
+    url = place.muninn.root + path
+    requests.post(url, json=body, headers=headers, timeout=10).raise_for_status()
+    wait_until(lambda: place.lines_of(message="request", request_id=f"line-{kind}"), "its line")
+    (line,) = place.lines_of(message="request", request_id=f"line-{kind}")
+
+    def doors() -> list[Collected]:
+        asked = f"line-{kind}"
+        spans = place.collector.spans()
+        return [s for s in spans if s.attributes.get("muninn.request_id") == asked]
+
+    wait_until(doors, "its span")
+    (door,) = doors()
+    assert (line["trace_id"], line["span_id"]) == (door.trace, door.id)
+
+
 @pytest.mark.parametrize(
     "model", ["vendor/a\nforged", "vendor/\x1b[31mred\x1b[0m", "vendor/\u2028x"]
 )

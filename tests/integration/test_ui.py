@@ -79,6 +79,10 @@ def test_usage_is_shown_by_day_and_key(page: Page, gate: Gate) -> None:
     page.goto("/ui")
     table = page.get_by_role("region", name="Usage by day and key")
     expect(table.get_by_role("row").filter(has_text="team").first).to_be_visible()
+    # The echo provider costs nothing: an axis without amounts, and none as 5e-10.
+    cost = page.get_by_role("img", name="Cost by day")
+    expect(cost.get_by_text("$0", exact=True)).to_be_visible()
+    expect(cost.get_by_text(re.compile(r"\de-\d"))).to_have_count(0)
     page.get_by_label("What to chart").select_option("Tokens")
     expect(page.get_by_role("img", name="Tokens by day")).to_be_visible()
 

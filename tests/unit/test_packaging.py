@@ -130,7 +130,7 @@ def test_compose_names_only_variables_that_exist() -> None:
     known = {variable_of(field) for field in Settings.model_fields} | set(WELL_KNOWN.values())
     for name in ("api", "worker"):
         for variable in compose()["services"][name]["environment"]:
-            assert variable in known or variable.startswith(("OPENAI_", "AZURE_OPENAI_"))
+            assert variable in known or variable.startswith(("OPENAI_", "AZURE_OPENAI_", "OTEL_"))
 
 
 def test_the_image_is_not_run_as_root_and_says_whether_it_is_healthy() -> None:

@@ -174,11 +174,13 @@ def test_config_prints_a_line_per_setting_with_secrets_masked(
     clean_environ.setenv("REDIS_URL", f"redis://:{SECRET}@db:6379/0")
     clean_environ.setenv("OPENAI_API_KEY", SECRET)
     clean_environ.setenv("PORT", "8123")
+    clean_environ.setenv("MUNINN_FALLBACKS", '{"echo/*": ["echo/hello"]}')
     assert main(["config"]) == 0
     shown = capsys.readouterr().out
     assert SECRET not in shown
     assert "MUNINN_REDIS_URL=redis://:***@db:6379/0\n" in shown
     assert "MUNINN_PORT=8123\n" in shown
+    assert 'MUNINN_FALLBACKS={"echo/*": ["echo/hello"]}\n' in shown
     assert 'provider openai: kind="responses" base_url="https://api.openai.com/v1"' in shown
 
 

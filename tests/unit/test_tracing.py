@@ -61,7 +61,7 @@ def test_while_it_is_off_nothing_of_it_is_imported():
 
 def test_without_its_packages_the_setting_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(SettingsError, match=r"MUNINN_TRACING: .*pip install 'muninn\[tracing\]'"):
+    with pytest.raises(SettingsError, match=r"MUNINN_TRACING: .*extra `tracing`"):
         load_settings({"MUNINN_TRACING": "true"})
     assert load_settings({}).tracing is False
 

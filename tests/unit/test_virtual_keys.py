@@ -110,7 +110,7 @@ def test_keys_of_the_environment_are_settings_and_masked() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"a": {}}, "key a: give either hash or secret_env"),
+        ({"a": {}}, "MUNINN_KEYS: key a: give either hash or secret_env"),
         ({"a": {"hash": "0" * 64, "secret_env": "A"}}, "key a: give either hash or secret_env"),
         ({"a": {"hash": SECRET}}, "MUNINN_KEYS.a.hash: must be the SHA-256"),
         ({"a": {"secret_env": SECRET}}, "MUNINN_KEYS.a.secret_env: must be the name"),

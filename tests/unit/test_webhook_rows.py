@@ -44,7 +44,7 @@ def test_a_secret_stands_in_the_row_or_in_a_variable_that_it_names() -> None:
             "MUNINN_WEBHOOKS.hook.secret_envs: must be names of environment variables",
         ),
         ({"url": "ftp://h", "secrets": [SECRET]}, "MUNINN_WEBHOOKS.hook.url: must be http://"),
-        ({"url": HOOK, "secret": SECRET}, "MUNINN_WEBHOOKS.hook.secret: Extra inputs"),
+        ({"url": HOOK, "secret": SECRET}, "MUNINN_WEBHOOKS.hook.secret: there is no such field"),
     ],
 )
 def test_a_fault_is_one_line_without_the_secret(row, line) -> None:
