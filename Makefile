@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := PYTHONWARNINGS=ignore $(PIP) install --quiet --constraint constraints.txt --editable
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
-CHECKED := api common worker tests
+CHECKED := api common worker tests .ci
 
 .DEFAULT_GOAL := help
 .PHONY: help run install dev-install test fuzz chaos bench check audit format clean

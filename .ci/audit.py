@@ -14,6 +14,7 @@ from pathlib import Path
 PINS = Path(__file__).parents[1] / "constraints.txt"
 # For a look whether there is data at all, and for the whole.
 PROBE_SECONDS, AUDIT_SECONDS = 8, 180
+OPTIONS = ["--no-deps", "--disable-pip", "--progress-spinner=off", "--timeout=4", "--format=json"]
 
 
 def audited(command: list[str], pins: list[str], seconds: float) -> dict[str, list[str]] | None:
@@ -21,8 +22,7 @@ def audited(command: list[str], pins: list[str], seconds: float) -> dict[str, li
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write("\n".join(pins))
         requirements.flush()
-        options = "--no-deps --disable-pip --progress-spinner off --timeout 4 --format json".split()
-        argv = [*command, *options, "--requirement", requirements.name]
+        argv = [*command, *OPTIONS, "--requirement", requirements.name]
         try:
             ended = subprocess.run(argv, capture_output=True, timeout=seconds, check=False)
             found = json.loads(ended.stdout)["dependencies"]

@@ -150,18 +150,20 @@ def those_of_late(
     newest = max((each.moment for each in noticed if each.is_late), default=0.0)
     waiting = [each for each in sockets if _may_wait(each, newest)]
     whole = [each.moment for each in noticed if not each.is_waiting]
+    in_time = [each.moment for each in noticed if not each.is_late]
     left = list(waiting)
-    found = _matched(left, noticed, _NOTICED_SECONDS)
+    silent = _matched(left, noticed, _NOTICED_SECONDS)
     late = [each for each in noticed if each.is_late]
     moving = sum(each.is_waiting for each in noticed) - len(late)
     last = max((each.moment for each in late), default=inf)
     dripping = [each for each in left if each.heard_at > last]
     dripping.sort(key=lambda each: each.heard_at)
-    found += dripping[: max(min(len(late), len(dripping) - moving), 0)]
+    found = dripping[: max(min(len(late), len(dripping) - moving), 0)]
     # Or it was not noticed for a long time, while all threads were taken.
     found += _matched(left, late[len(dripping) :], inf)
-    others = [each.heard_at for each in waiting if each not in found]
-    return [each for each in found if not _is_doubtful(each.heard_at, whole, others)]
+    others = [each.heard_at for each in waiting if each not in silent and each not in found]
+    clear = [each for each in silent if not _is_doubtful(each.heard_at, in_time, others)]
+    return clear + [each for each in found if not _is_doubtful(each.heard_at, whole, others)]
 
 
 def _matched(
@@ -186,10 +188,10 @@ def _matched(
     return found
 
 
-def _is_doubtful(heard_at: float, calls: list[float], others: list[float]) -> bool:
-    """Whether a call that still runs began at the same time, and can be this connection's as well
-    as another's."""
-    return any(abs(each - heard_at) < _SAME_TIME_SECONDS for each in calls) and any(
+def _is_doubtful(heard_at: float, moments: list[float], others: list[float]) -> bool:
+    """Whether a request that is not late was noticed at the same time, and can be this connection's
+    as well as another's."""
+    return any(abs(each - heard_at) < _SAME_TIME_SECONDS for each in moments) and any(
         abs(each - heard_at) < _SAME_TIME_SECONDS for each in others
     )
 

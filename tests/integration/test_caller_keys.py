@@ -242,7 +242,7 @@ def test_no_key_is_found_in_the_store_in_a_log_or_in_the_configuration(running: 
     command = [MUNINN, "config"]
     env = {**os.environ, **running.muninn.env}
     shown = subprocess.run(command, env=env, capture_output=True, timeout=20, check=True).stdout
-    assert b"ENCRYPTION_KEYS=['***" in shown
+    assert b'ENCRYPTION_KEYS=["***' in shown
     files = [path for path in running.muninn.folder.rglob("*") if path.is_file()]
     assert any("appendonly" in path.name for path in files)
     kept = b"\n".join([shown, *(path.read_bytes() for path in files)])
