@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from api.reply import Reply
+from common.bursts import encoded
 from common.providers.base import Batch
-from common.sse import COMMENT, encode_events
+from common.sse import COMMENT
 
 # Proxies between us and the caller shall pass each event on as it comes.
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -32,7 +33,7 @@ class EventBody(Iterable[bytes]):
         """Each event as it comes; but events that came together go together, for handing bytes
         to the server costs more than all else that is done for an event."""
         for batch in self._source:
-            yield encode_events(batch) if batch else COMMENT
+            yield encoded(batch) if batch else COMMENT
 
     def close(self) -> None:
         self._source.close()

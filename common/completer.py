@@ -3,16 +3,17 @@
 An event costs one parse and one splice; its own bytes are kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from common.answers import Exchange, error_event, whole_times
+from common.bursts import Burst, EncodedEvents, Run
 from common.errors import MuninnError, ProviderInvalidAnswer
 from common.nesting import is_too_deep
 from common.pricing import response_cost
-from common.sse import SseEvent, as_event
+from common.sse import SseEvent, as_event, encode_events
 
 _NEW_ITEM = "response.output_item.added"
 # Events that are about an output item, and those of them that are about a part of its content.
@@ -61,12 +62,54 @@ class EventCompleter:
         self._prefix = b',"extra_fields":' + orjson.dumps(fields)[:-1] + b',"chunk_index":'
 
     def complete(
-        self, events: Iterable[SseEvent]
-    ) -> tuple[list[SseEvent], ProviderInvalidAnswer | None]:
+        self, batch: Sequence[SseEvent]
+    ) -> tuple[Sequence[SseEvent], ProviderInvalidAnswer | None]:
         """The events with ``sequence_number``, ``extra_fields`` and their place in the output.
 
         Up to the first that is no JSON object, and what is wrong with it.
         """
+        return self._burst(batch) if isinstance(batch, Burst) else self._one_by_one(batch)
+
+    def _burst(self, burst: Burst) -> tuple[Sequence[SseEvent], ProviderInvalidAnswer | None]:
+        frames: list[bytes] = []
+        fault = None
+        for part in burst.parts:
+            encoded, fault = self._run(part) if isinstance(part, Run) else self._encoded(part)
+            frames.append(encoded)
+            if fault is not None:
+                break
+        wire = b"".join(frames)
+        return EncodedEvents(wire) if wire else (), fault
+
+    def _encoded(self, events: Iterable[SseEvent]) -> tuple[bytes, ProviderInvalidAnswer | None]:
+        completed, fault = self._one_by_one(events)
+        return encode_events(completed), fault
+
+    def _run(self, run: Run) -> tuple[bytes, ProviderInvalidAnswer | None]:
+        """The first event tells for all of them whether anything is missing."""
+        first = run.first()
+        begin, fault = self._encoded([first])
+        if fault is None and self._is_whole(first, orjson.loads(first.data)):
+            return begin + self._alike(run), None
+        rest, fault = (b"", fault) if fault else self._encoded(run[1:])
+        return begin + rest, fault
+
+    def _alike(self, run: Run) -> bytes:
+        """All but the first of a run in which nothing is missing."""
+        heads = run.heads[1:]
+        if not heads:
+            return b""
+        begin = self._chunk_index
+        end = self._chunk_index = begin + len(heads)
+        self._sequence_number = orjson.loads(run[-1].data)["sequence_number"] + 1
+        ends = _ENDS[begin:end] if end <= len(_ENDS) else map(_end_of, range(begin, end))
+        prefix = self._prefix
+        data = [head + prefix + end for head, end in zip(heads, ends, strict=True)]
+        return run.lead + (b"\n\n" + run.lead).join(data) + b"\n\n"
+
+    def _one_by_one(
+        self, events: Iterable[SseEvent]
+    ) -> tuple[list[SseEvent], ProviderInvalidAnswer | None]:
         completed: list[SseEvent] = []
         try:
             for event in events:

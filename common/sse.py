@@ -51,13 +51,17 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that ``chunk`` completes, in order."""
+        return events_of(self.feed_frames(chunk))
+
+    def feed_frames(self, chunk: bytes) -> bytes:
+        """The same as they stand on the wire, line ends in LF alone; see ``events_of``."""
         if not chunk:
-            return []
+            return b""
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_lf_only(chunk)
         if self._head is not None:
             chunk = self._without_bom(chunk)
-        return _events_of(self._ended_by(chunk))
+        return self._ended_by(chunk)
 
     def _ended_by(self, chunk: bytes) -> bytes:
         """What has come up to the last blank line; the rest is kept."""
@@ -117,8 +121,8 @@ def encode_events(events: Sequence[SseEvent]) -> bytes:
     return b"".join([encode_event(name, data) for name, data in events])
 
 
-def _events_of(ended: bytes) -> list[SseEvent]:
-    """The events of bytes that end with a blank line."""
+def events_of(ended: bytes) -> list[SseEvent]:
+    """The events of bytes that end with a blank line, and whose lines end in LF."""
     found = _TWO_LINES.findall(ended)
     if sum(map(len, chain.from_iterable(found))) + _AROUND * len(found) == len(ended):
         return [as_event(pair) for pair in found]

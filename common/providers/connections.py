@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from http.client import HTTPException
+from ssl import SSLWantReadError, SSLWantWriteError
 from typing import NamedTuple
 
 from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
@@ -60,6 +61,14 @@ class Connection:
         if seconds != self._timeout_seconds:
             self.sock.settimeout(seconds)
             self._timeout_seconds = seconds
+
+    def recv_now(self, size: int) -> bytes | None:
+        """What has come already, b"" at the end, None if there is nothing."""
+        self.set_timeout(0.0)
+        try:
+            return self.sock.recv(size)
+        except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
+            return None
 
     def is_reusable(self, max_idle_seconds: float) -> bool:
         """Whether it rests quietly: anything to read now is a farewell of the server."""

@@ -22,7 +22,7 @@ _WAITING_BYTES = 4 * 1024
 _EVENT_BYTES = 448
 # An answer that is read to its end before anything is done with it may take a large buffer; of a
 # stream, what was read at once is held until it has been passed on.
-_STREAM_BYTES = 16 * 1024
+_STREAM_BYTES = 32 * 1024
 _WHOLE_BYTES = 64 * 1024
 _SMALL_BYTES = 65536
 
@@ -56,6 +56,7 @@ class Exchange:
         self._give_back = give_back
         self._decoding: Decoding | None = None
         self._peeked = b""
+        self._is_broken = False
 
     def begin(self, head: bytes, body: bytes) -> None:
         """Send the request and read the head of its answer."""
@@ -158,7 +159,7 @@ class Exchange:
         connection = self._held()
         connection.set_timeout(waits)
         try:
-            data = connection.sock.recv(self._buffer_bytes)
+            data = b"" if self._is_broken else connection.sock.recv(self._buffer_bytes)
         except TimeoutError:
             self._note_silence(waits)
             return False
@@ -166,13 +167,23 @@ class Exchange:
             self._end(clean=False)
             return True
         if data:
+            if len(data) == self._buffer_bytes:
+                data += self._rest(connection)
             is_flowing = len(data) >= self._waiting_bytes
             self._buffer_bytes = self._flowing_bytes if is_flowing else self._waiting_bytes
             self._silent_seconds = 0.0
             self._feed(data)
         else:
-            self._end(clean=True)
+            self._end(clean=not self._is_broken)
         return True
+
+    def _rest(self, connection: Connection) -> bytes:
+        """What else has come: each piece that is handed on by itself has a price."""
+        try:
+            return connection.recv_now(self._flowing_bytes) or b""
+        except OSError:
+            self._is_broken = True  # to be told after what has come before it
+            return b""
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -1,12 +1,13 @@
 """A provider's event stream, brought into the one form that the rest of Muninn knows."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
 
+from common.bursts import Burst, Run, in_parts
 from common.errors import ProviderInvalidAnswer
 from common.nesting import loads_shallow
 from common.providers.base import Batch
@@ -49,7 +50,7 @@ class LiveStream:
     def __iter__(self) -> Iterator[Batch]:
         try:
             for batch in self._batches():
-                self._ended = bool(batch) and batch[-1].name in _TERMINAL
+                self._ended = _is_over(batch)
                 yield batch
                 if self._ended:
                     return
@@ -96,16 +97,16 @@ class LiveStream:
     def _decode(self, data: bytes) -> Batch:
         """The events that these bytes complete; what is wrong after them is raised next time."""
         try:
-            decoded = self._decoder.feed(data)
+            parts = in_parts(self._decoder.feed_frames(data))
         except ValueError:
             raise ProviderInvalidAnswer("An event of the provider's stream is too long.") from None
-        events, self._fault = _sound(decoded, self._mask)
-        return events
+        batch, self._fault = _sound_parts(parts, self._mask)
+        return batch
 
     def _forgotten_end(self) -> Batch:
         """The terminal event of a server that forgets the blank line after it."""
         events = self._decode(b"\n\n")  # a fault in it: half an event
-        if not events or events[-1].name not in _TERMINAL:
+        if not _is_over(events):
             raise ProviderInvalidAnswer("The provider cut its stream off before the end.")
         return events
 
@@ -130,6 +131,26 @@ def encoded_events(response: dict[str, Any]) -> Iterator[SseEvent]:
     """All events of a stream that ends in this response."""
     for event in events_of(response):
         yield SseEvent(event["type"].encode(), orjson.dumps(event))
+
+
+def _sound_parts(parts: Sequence[Batch], mask: Mask) -> tuple[Batch, ProviderInvalidAnswer | None]:
+    """See ``_sound``; what is in a run is known to be."""
+    if len(parts) == 1 and not isinstance(parts[0], Run):
+        return _sound(parts[0], mask)
+    found: list[Batch] = []
+    for part in parts:
+        if isinstance(part, Run):
+            found.append(part)
+            continue
+        events, fault = _sound(part, mask)
+        found += [events] if events else []
+        if fault is not None or _is_over(events):
+            return Burst(found) if found else (), fault
+    return Burst(found) if found else (), None
+
+
+def _is_over(batch: Batch) -> bool:
+    return bool(batch) and batch[-1].name in _TERMINAL
 
 
 def _sound(
