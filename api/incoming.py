@@ -35,7 +35,9 @@ class Incoming:
 
     def query(self) -> dict[str, str]:
         """The query's parameters; of one that is given twice the last. Raises InvalidValue."""
-        text = self._environ.get("QUERY_STRING", "")
+        text = self._environ.get("QUERY_STRING")
+        if not text:  # as with nearly every poll
+            return {}
         try:
             parsed = parse_qs(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
         except ValueError:
