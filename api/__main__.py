@@ -3,6 +3,7 @@
 import os
 import sys
 
+from common.running.ports import front_fault
 from common.settings import SettingsError, load_settings
 
 # The HTTP server brings an allocator of its own, which reads this when it is loaded. It would keep
@@ -16,6 +17,10 @@ def main() -> int:
     except SettingsError as error:
         print(f"muninn: {error}", file=sys.stderr)
         return 2
+    fault = front_fault(settings.host, settings.port)
+    if fault is not None:
+        print(f"muninn: {fault}", file=sys.stderr)
+        return 1
     os.environ.setdefault(*ALLOCATOR)
     from api.server import serve  # after the settings, which fail fast
 

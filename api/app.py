@@ -36,12 +36,13 @@ Handler = Callable[..., Reply]
 # One set of handlers at every place that an OpenAI SDK's base_url may point to.
 PREFIXES = ("/openai/v1", "/openai", "/v1")
 
+# A provider's id of a response may have slashes, and servers decode them.
 RESPONSES_ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/responses", responses.create),
-    ("GET", "/responses/<response_id>", responses.retrieve),
-    ("DELETE", "/responses/<response_id>", responses.delete),
-    ("POST", "/responses/<response_id>/cancel", responses.cancel),
-    ("GET", "/responses/<response_id>/input_items", input_items.list_items),
+    ("GET", "/responses/<path:response_id>", responses.retrieve),
+    ("DELETE", "/responses/<path:response_id>", responses.delete),
+    ("POST", "/responses/<path:response_id>/cancel", responses.cancel),
+    ("GET", "/responses/<path:response_id>/input_items", input_items.list_items),
 ]
 
 ENVELOPE_ROUTES: list[tuple[str, str, Handler]] = [

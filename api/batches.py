@@ -33,7 +33,7 @@ def submit(services: Services, incoming: Incoming) -> Reply:
     items = _items(services, incoming, caller, body.get("requests"))
     target = webhook(incoming)
     if target is not None:
-        services.endpoints.check(target, WEBHOOK)
+        services.webhooks.endpoints.check(target, WEBHOOK)
 
     def answer() -> Reply:
         batch = services.batch_submitter.submit(caller.owner, items, target)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from api.incoming import Incoming
 from common.errors import PermissionDenied
+from common.setting_types import is_loopback
 from common.settings import Settings
 
 # https://www.w3.org/TR/fetch-metadata/ and https://www.rfc-editor.org/rfc/rfc6454
@@ -22,11 +23,13 @@ _OWN_SITES = ("same-origin", "none")
 
 def refuse_foreign_pages(incoming: Incoming, settings: Settings) -> None:
     """Raise PermissionDenied for a request that a page of another origin had a browser send, and,
-    where the gateway listens on loopback alone, for one that calls it by a name it may not have."""
+    where the gateway listens on loopback alone or its names are set, for one that calls it by a
+    name it may not have."""
     host = incoming.header(HOST) or ""
-    if _is_loopback(settings.host) and not _is_own_name(host, settings.allowed_hosts):
+    names = settings.allowed_hosts
+    if (names or is_loopback(settings.host)) and not _is_own_name(host, names):
         raise PermissionDenied(
-            "An open gateway on loopback is called by address, as localhost, or by a name in "
+            "An open gateway is called by address, as localhost, or by a name in "
             "MUNINN_ALLOWED_HOSTS; the Host header has another.",
             param=HOST,
         )
@@ -38,14 +41,6 @@ def refuse_foreign_pages(incoming: Incoming, settings: Settings) -> None:
         raise PermissionDenied(
             "An open gateway takes no requests from web pages of another origin.", param=ORIGIN
         )
-
-
-@lru_cache(maxsize=8)
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 @lru_cache(maxsize=64)

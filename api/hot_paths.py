@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from api import responses
 from api.errors import error_reply
@@ -17,15 +18,13 @@ from api.reply import GUARDS, Reply
 from api.request_log import ROUTE
 from common.bootstrap import Services
 
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class HotPaths:
     """A WSGI application in front of another that answers what it does not know."""
 
-    def __init__(self, app: WsgiApp, services: Services, prefixes: Iterable[str]) -> None:
+    def __init__(self, app: WSGIApplication, services: Services, prefixes: Iterable[str]) -> None:
         self._app = app
         self._services = services
         self._create = {f"{prefix}/responses" for prefix in prefixes}
@@ -49,7 +48,8 @@ class HotPaths:
             return responses.create
         if method == "GET":
             parent, _, response_id = path.rpartition("/")
-            if parent in self._create and response_id:
+            # Beyond ASCII Flask knows how WSGI writes it.
+            if parent in self._create and response_id and response_id.isascii():
                 environ[ROUTE] = self._retrieve[parent]
                 return partial(responses.retrieve, response_id=response_id)
         return None

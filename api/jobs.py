@@ -48,8 +48,8 @@ def submit(services: Services, incoming: Incoming) -> Reply:
 
 def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
     submitted = submit_job(services, incoming, request)
-    seconds = wait_seconds(incoming)
-    record = waited_after_submit(services, submitted, seconds)
+    with services.places.granted(wait_seconds(incoming)) as seconds:
+        record = waited_after_submit(services, submitted, seconds)
     if record is not None:
         reply = _shown(services, request.caller, record, seconds)
         return replace(reply, headers=reply.headers | replayed_header(submitted))
@@ -61,9 +61,10 @@ def _submitted(services: Services, incoming: Incoming, request: SubmitRequest) -
 
 def poll(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``GET /v1/async/responses/{id}``: 202 while the job waits or runs."""
-    seconds, caller = wait_seconds(incoming), identify(services, incoming)
+    asked_seconds, caller = wait_seconds(incoming), identify(services, incoming)
     record = find_job(services.store, caller, job_id)
-    record = waited(services, record, seconds)
+    with services.places.granted(asked_seconds) as seconds:
+        record = waited(services, record, seconds)
     return _shown(services, caller, record, seconds)
 
 

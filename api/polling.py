@@ -14,6 +14,8 @@ from common.submission import Submitted
 # Until this age (seconds) of a job, poll again after (milliseconds).
 _PACE = ((5, 500), (60, 1000), (600, 2000))
 _SLOWEST_MS = 5000
+# For a next attempt that is far off, by the store's clock: this one may be another.
+_LONGEST_MS = 60_000
 
 
 def poll_reply(record: JobRecord) -> Reply:
@@ -85,5 +87,6 @@ def poll_headers(created_at_ms: int, next_attempt_at_ms: int | None = None) -> d
     now = time.time()
     age_seconds = now - created_at_ms / 1000
     pause_ms = next((pause for age, pause in _PACE if age_seconds < age), _SLOWEST_MS)
-    pause_ms = max(pause_ms, round((next_attempt_at_ms or 0) - now * 1000))
+    next_attempt_ms = round((next_attempt_at_ms or 0) - now * 1000)
+    pause_ms = max(pause_ms, min(next_attempt_ms, _LONGEST_MS))
     return {"retry-after": str(-(-pause_ms // 1000)), "openai-poll-after-ms": str(pause_ms)}

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from api.headers import REQUEST_ID, given_request_id
 from common.log_context import leave, start_afresh
@@ -14,7 +15,6 @@ from common.metrics.requests import RequestMetrics
 
 log = logging.getLogger("muninn.access")
 
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 StartResponse = Callable[..., Any]
 
 # Our id, on an answer that carries its provider's under the usual name.
@@ -46,7 +46,7 @@ class RequestLog:
     """A WSGI application around another. With ``logs_all`` every request but a probe gets a line,
     else those alone that failed by no fault of their callers."""
 
-    def __init__(self, app: WsgiApp, metrics: RequestMetrics, *, logs_all: bool) -> None:
+    def __init__(self, app: WSGIApplication, metrics: RequestMetrics, *, logs_all: bool) -> None:
         self._app = app
         self._metrics = metrics
         self._logs_all = logs_all

@@ -71,16 +71,18 @@ def _options(services: Services, request: SubmitRequest) -> CallOptions:
 
 def _poll(services: Services, incoming: Incoming, caller: Caller, any_id: str) -> Reply:
     record = find_job(services.store, caller, any_id)
-    return waited_reply(services, record, wait_seconds(incoming))
+    with services.places.granted(wait_seconds(incoming)) as seconds:
+        return waited_reply(services, record, seconds)
 
 
 def _create_job(services: Services, incoming: Incoming, request: SubmitRequest) -> Reply:
     if request.is_streamed and request.headers.is_async:
         raise InvalidValue(f"'stream' does not go with {ASYNC}: true.", param="stream")
+    if request.is_streamed:
+        return submitted_stream_reply(services, partial(submit, services, incoming, request))
     submitted = submit(services, incoming, request)
-    if not request.is_streamed:
-        return submit_reply(services, submitted, wait_seconds(incoming))
-    return submitted_stream_reply(services, submitted)
+    with services.places.granted(wait_seconds(incoming)) as seconds:
+        return submit_reply(services, submitted, seconds)
 
 
 def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
@@ -89,7 +91,7 @@ def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
     if query.get("stream", "").lower() != "true":
         return _poll(services, incoming, caller, response_id)
     after = starting_after(query)
-    return job_stream_reply(services, find_job(services.store, caller, response_id), after)
+    return job_stream_reply(services, lambda: find_job(services.store, caller, response_id), after)
 
 
 def cancel(services: Services, incoming: Incoming, response_id: str) -> Reply:

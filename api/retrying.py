@@ -1,6 +1,6 @@
 """The request of a stored job: shown, and submitted once more."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,23 +8,22 @@ import orjson
 
 from api.auth import Caller, identify
 from api.finding import find_job
-from api.headers import PROVIDER_KEY, WEBHOOK, idempotency_key
+from api.headers import PROVIDER_KEY, idempotency_key
 from api.incoming import Incoming
 from api.limits import limited
 from api.permissions import check_permission, usable_fallbacks
 from api.polling import poll_headers, replayed_header
 from api.provider_keys import provider_key_to_keep
 from api.reply import Reply, json_reply
+from api.submitting import options_of_now, submit_job
 from common.bootstrap import Services
 from common.caller_keys import CallerKey
 from common.envelope import timestamp
 from common.errors import InvalidValue, JobNotEnded, RequestNotKept
 from common.inference import CallOptions
 from common.jobs import JobRecord
-from common.log_context import note, request_id
 from common.store.stored_requests import StoredRequest, bound_of, read_request
 from common.submission import Submission
-from common.tracing import traceparent
 from common.virtual_keys import VirtualKey
 
 
@@ -68,11 +67,7 @@ def _stored(services: Services, record: JobRecord) -> StoredRequest:
 
 def _retried(services: Services, incoming: Incoming, wanted: Retry) -> Reply:
     record = wanted.record
-    webhook = record.delivery.target if record.delivery is not None else None
-    if webhook is not None:
-        services.endpoints.check(webhook, WEBHOOK)
-    submitted = services.submitter.submit(_submission(services, incoming, wanted, webhook))
-    note(job_id=submitted.job_id, model=wanted.body["model"])
+    submitted = submit_job(services, _submission(services, incoming, wanted))
     body = {
         "id": submitted.job_id,
         "status": "pending",
@@ -83,10 +78,9 @@ def _retried(services: Services, incoming: Incoming, wanted: Retry) -> Reply:
     return json_reply(body, 202, headers)
 
 
-def _submission(
-    services: Services, incoming: Incoming, wanted: Retry, webhook: str | None
-) -> Submission:
-    owner, stored = wanted.record.owner, wanted.stored
+def _submission(services: Services, incoming: Incoming, wanted: Retry) -> Submission:
+    record, stored = wanted.record, wanted.stored
+    owner = record.owner
     options = CallOptions.from_json(stored.options)
     caller_key = _caller_key(services, incoming, wanted, options)
     key = services.keyring.key_of(owner)
@@ -95,16 +89,10 @@ def _submission(
         raw=stored.request,
         request=stored.request,
         body=wanted.body,
-        options=replace(
-            options,
-            request_id=request_id(),
-            traceparent=traceparent(),
-            fallbacks=_fallbacks(services, wanted, key, options),
-            has_caller_key=caller_key is not None,
-        ),
+        options=options_of_now(options, _fallbacks(services, wanted, key, options), caller_key),
         ttl_seconds=stored.ttl_seconds,
-        idempotency_key=_idempotency_key(incoming, wanted.record),
-        webhook=webhook,
+        idempotency_key=_idempotency_key(incoming, record),
+        webhook=record.delivery.target if record.delivery is not None else None,
         # A key that is gone is bounded as it was.
         max_running=key.max_running if key is not None else bound_of(services.store, stored),
         caller_key=caller_key,

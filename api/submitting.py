@@ -12,7 +12,9 @@ from api.permissions import check_permission, usable_fallbacks
 from api.previous import resolve_previous
 from api.provider_keys import provider_key_to_keep
 from common.bootstrap import Services
+from common.caller_keys import CallerKey
 from common.errors import InvalidValue
+from common.inference import CallOptions
 from common.log_context import note, request_id
 from common.submission import Submission, Submitted
 from common.tracing import traceparent
@@ -33,17 +35,22 @@ class SubmitRequest:
 
 
 def submit(services: Services, incoming: Incoming, request: SubmitRequest) -> Submitted:
-    """Store and queue the job. Raises as ``prepare_submission`` and ``Submitter.submit`` do, and
-    InvalidValue for a webhook that there is not."""
+    """Store and queue the job. Raises as ``prepare_submission`` and ``submit_job`` do."""
     submission = replace(
         prepare_submission(services, incoming, request),
         idempotency_key=idempotency_key(incoming),
         webhook=webhook(incoming),
     )
+    return submit_job(services, submission)
+
+
+def submit_job(services: Services, submission: Submission) -> Submitted:
+    """Store and queue the job. Raises as ``Submitter.submit`` does, and InvalidValue for a webhook
+    that there is not."""
     if submission.webhook is not None:
-        services.endpoints.check(submission.webhook, WEBHOOK)
+        services.webhooks.endpoints.check(submission.webhook, WEBHOOK)
     submitted = services.submitter.submit(submission)
-    note(job_id=submitted.job_id, model=request.body["model"])
+    note(job_id=submitted.job_id, model=submission.body["model"])
     return submitted
 
 
@@ -64,17 +71,27 @@ def prepare_submission(
         raw=request.raw,
         request=request.raw if resolved is body else orjson.dumps(resolved),
         body=body,
-        options=replace(
-            request.headers.options,
-            stream=request.is_streamed,
-            request_id=request_id(),
-            traceparent=traceparent(),
-            fallbacks=usable_fallbacks(services, request.caller, body),
-            has_caller_key=key is not None,
+        options=options_of_now(
+            replace(request.headers.options, stream=request.is_streamed),
+            usable_fallbacks(services, request.caller, body),
+            key,
         ),
         ttl_seconds=result_ttl_seconds(
             incoming, settings.result_ttl_seconds, settings.max_result_ttl_seconds
         ),
         max_running=request.caller.max_running,
         caller_key=key,
+    )
+
+
+def options_of_now(
+    options: CallOptions, fallbacks: tuple[str, ...], caller_key: CallerKey | None
+) -> CallOptions:
+    """The options with what belongs to this one request for a job."""
+    return replace(
+        options,
+        request_id=request_id(),
+        traceparent=traceparent(),
+        fallbacks=fallbacks,
+        has_caller_key=caller_key is not None,
     )

@@ -19,7 +19,7 @@ def redeliver(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """Deliver again with all attempts, whatever became of the delivery before; 202."""
     caller = identify(services, incoming)
     record = find_job(services.store, caller, job_id)
-    outcome = services.dispatcher.again(record.id)
+    outcome = services.webhooks.dispatcher.again(record.id)
     if outcome == "gone":
         raise JobNotFound
     if outcome in _REFUSALS:

@@ -8,11 +8,13 @@ from common.inference import Inference
 from common.key_rows import keys_of_rows
 from common.keyring import Keyring
 from common.metrics import Metrics
-from common.metrics.measured_providers import measure_providers
+from common.metrics.counted_calls import counted_calls
 from common.metrics.store_state import StoreWatch, watch_store
+from common.places import Places, places_among
 from common.providers.registry import Registry, build_registry
 from common.queue import DELIVER, RUN, JobQueue, StoreQueue, Work
 from common.readiness import Readiness, readiness_of
+from common.setting_types import is_loopback
 from common.settings import Settings
 from common.store import JobStore, open_events, open_store
 from common.store.batches import BatchStore
@@ -31,6 +33,15 @@ from common.webhooks.endpoints import Endpoints
 
 
 @dataclass(frozen=True)
+class Webhooks:
+    """Who may be told, what is to be told, and who sees to it that it is."""
+
+    endpoints: Endpoints
+    deliveries: Deliveries
+    dispatcher: Dispatcher
+
+
+@dataclass(frozen=True)
 class Services:
     """What the doors work with."""
 
@@ -44,9 +55,7 @@ class Services:
     submitter: Submitter
     batches: BatchStore
     batch_submitter: BatchSubmitter
-    endpoints: Endpoints
-    deliveries: Deliveries
-    dispatcher: Dispatcher
+    webhooks: Webhooks
     keyring: Keyring
     vault: KeyVault
     request_limits: RequestLimits
@@ -55,13 +64,14 @@ class Services:
     readiness: Readiness
     presence: Presence
     usage: UsageCounter
+    places: Places
 
 
 def build_services(settings: Settings, *, store: JobStore | None = None) -> Services:
     """Build everything from the settings. Nothing is connected until it is used."""
     metrics = Metrics(settings.metrics_dir)
     registry = build_registry(settings)
-    measure_providers(registry, metrics.providers)
+    registry.observe(counted_calls(metrics.providers))
     trace_providers(registry)
     inference = Inference(registry)
     store = store or open_store(settings)
@@ -70,8 +80,6 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
     vault = vault_of(settings)
     submitter = Submitter(store, queue, inference, vault, metrics.jobs.submitted)
     batches = BatchStore(store)
-    delivery_queue = _queue(settings, store, DELIVER)
-    deliveries = Deliveries(store, delivery_queue.message)
     presence = Presence(store)
     return Services(
         settings=settings,
@@ -84,9 +92,7 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
         submitter=submitter,
         batches=batches,
         batch_submitter=BatchSubmitter(batches, submitter),
-        endpoints=Endpoints(settings.webhooks),
-        deliveries=deliveries,
-        dispatcher=Dispatcher(deliveries, delivery_queue, is_used=bool(settings.webhooks)),
+        webhooks=_webhooks(settings, store),
         keyring=_keyring(settings, store),
         vault=vault,
         request_limits=RequestLimits(store.client),
@@ -95,12 +101,22 @@ def build_services(settings: Settings, *, store: JobStore | None = None) -> Serv
         readiness=readiness_of(store, queue),
         presence=presence,
         usage=UsageCounter(UsageStore(store)),
+        places=places_among(settings.front_threads),
     )
+
+
+def _webhooks(settings: Settings, store: JobStore) -> Webhooks:
+    queue = _queue(settings, store, DELIVER)
+    deliveries = Deliveries(store, queue.message)
+    dispatcher = Dispatcher(deliveries, queue, is_used=bool(settings.webhooks))
+    return Webhooks(Endpoints(settings.webhooks), deliveries, dispatcher)
 
 
 def _keyring(settings: Settings, store: JobStore) -> Keyring:
     keys = KeyStore(store.client, store.scripts)
-    return Keyring(keys, keys_of_rows(settings.keys), settings.require_keys)
+    is_exposed = not (settings.allowed_hosts or is_loopback(settings.host))
+    rows = keys_of_rows(settings.keys)
+    return Keyring(keys, rows, settings.require_keys, is_exposed=is_exposed)
 
 
 def _queue(settings: Settings, store: JobStore, work: Work = RUN) -> JobQueue:

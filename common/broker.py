@@ -72,6 +72,8 @@ def _broker_settings(url: str) -> dict[str, Any]:
         }
     if url.startswith("unix://"):
         url = _socket_url(url)
+    if url.startswith("rediss://"):
+        url = _verifying_url(url)
     return {
         "broker_url": url,
         "broker_transport_options": REDIS_TRANSPORT_OPTIONS,
@@ -93,6 +95,15 @@ def _socket_url(url: str) -> str:
     number = parse_qs(parts.query).get("db", ["0"])[0]
     login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     return f"redis+socket://{login}{parts.path}?virtual_host={number}"
+
+
+def _verifying_url(url: str) -> str:
+    """The URL with the check of certificates in words: kombu does without where it says nothing."""
+    parts = urlsplit(url)
+    if "ssl_cert_reqs" in parse_qs(parts.query):
+        return url
+    query = "&ssl_cert_reqs=required" if parts.query else "?ssl_cert_reqs=required"
+    return url + query
 
 
 def _worker_settings(settings: Settings) -> dict[str, Any]:

@@ -12,6 +12,8 @@ def encryption_keys(text: str) -> tuple[str, ...]:
     Raises ValueError, without the value, for one that is none.
     """
     keys = text.replace(",", " ").split()
+    if not keys:
+        raise ValueError("names no key")
     for number, key in enumerate(keys, 1):
         if not _FERNET_KEY.fullmatch(key):
             raise ValueError(f"key {number} is no Fernet key: 32 random bytes in base64")

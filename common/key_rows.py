@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from common.provider_rows import NAME, VARIABLE
+from common.setting_types import Count
 from common.virtual_keys import VirtualKey, digest_of, is_model_pattern
 
 # Less could be guessed from its hash.
@@ -30,8 +31,8 @@ class KeyRow(BaseModel):
     models: list[str] = Field(
         default_factory=list, description="What it may be used for, as `provider/model`; `*` fits."
     )
-    rpm: int | None = Field(None, gt=0, description="Requests in any minute.")
-    max_running: int | None = Field(None, gt=0, description="Jobs that run at once.")
+    rpm: Count | None = Field(None, description="Requests in any minute.")
+    max_running: Count | None = Field(None, description="Jobs that run at once.")
     expires_at: AwareDatetime | None = Field(None, description="When it ends, as RFC 3339.")
     is_admin: bool = Field(False, description="Sees and ends the jobs of all.")
 

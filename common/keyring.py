@@ -37,13 +37,20 @@ class Keyring:
 
     ``required``: ``auto`` needs one as soon as there is any, and for good: a store that has lost
     its keys does not open the gateway. Until the store was reached for the first time nobody can
-    know, so nobody is let in but by the keys of ``rows``.
+    know, so nobody is let in but by the keys of ``rows``. ``is_exposed``: others than this machine
+    reach the gateway, by any name, which is worth a warning where it is open.
     """
 
     def __init__(
-        self, store: KeyStore, rows: Sequence[VirtualKey], required: Requirement = "auto"
+        self,
+        store: KeyStore,
+        rows: Sequence[VirtualKey],
+        required: Requirement = "auto",
+        *,
+        is_exposed: bool = False,
     ) -> None:
         self._store = store
+        self._is_exposed = is_exposed
         self._rows = list(rows)
         self._setting = required
         self._is_required = required == "true" or bool(rows)
@@ -101,6 +108,7 @@ class Keyring:
         """Keep the snapshot up to date, as long as the process lives."""
         if self._setting == "false":
             log.warning("open: keys are not asked for")
+            self._warn_of_exposure()
         else:
             threading.Thread(target=self._run, name="keyring", daemon=True).start()
 
@@ -134,6 +142,15 @@ class Keyring:
             self._said = words
             level = logging.INFO if self._is_required else logging.WARNING
             log.log(level, "%s: count=%d", words, count)
+            if not self._is_required:
+                self._warn_of_exposure()
+
+    def _warn_of_exposure(self) -> None:
+        if self._is_exposed:
+            log.warning(
+                "open to all who reach it, and to web pages in their browsers: see "
+                "MUNINN_REQUIRE_KEYS and MUNINN_ALLOWED_HOSTS"
+            )
 
     def _run(self) -> None:
         is_away = False

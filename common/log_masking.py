@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from common.secret_headers import credentials_in
 from common.virtual_keys import SECRET_PREFIX
 
 STARS = "***"
@@ -47,7 +48,7 @@ def secrets_in(value: Any) -> Iterator[str]:
     elif isinstance(value, str):
         yield from _password_of(value)
     elif isinstance(value, BaseModel):
-        yield from _headers_of(getattr(value, "headers", None))
+        yield from credentials_in(getattr(value, "headers", {}))
         for name in type(value).model_fields:
             yield from secrets_in(getattr(value, name))
     elif isinstance(value, Mapping):
@@ -67,15 +68,3 @@ def _password_of(text: str) -> Iterator[str]:
     if password:
         yield password
         yield unquote(password)
-
-
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
-
-
-def _headers_of(headers: Any) -> Iterator[str]:
-    """Those of a row's headers that look like credentials, whole and without their scheme."""
-    if isinstance(headers, Mapping):
-        for name, value in headers.items():
-            if isinstance(value, str) and _SECRET_HEADER.search(str(name)):
-                yield value
-                yield value.partition(" ")[2]

@@ -10,12 +10,18 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from common.setting_types import Count, SilenceSeconds
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # For those who write JSON or TOML, where pydantic has words for those who write Python.
+# https://www.rfc-editor.org/rfc/rfc9110#name-fields
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\xa0-\xff](?:[ \t!-~\xa0-\xff]*[!-~\xa0-\xff])?)?")
 IN_WORDS = {
     "dict_type": "must be an object",
     "model_type": "must be an object",
@@ -63,19 +69,18 @@ class ProviderRow(BaseModel):
         description="The server has a background mode of its own: jobs are submitted there in it "
         "and followed, so that a lost worker costs no second call.",
     )
-    max_in_flight: int | None = Field(
+    max_in_flight: Count | None = Field(
         None,
-        gt=0,
         description="Jobs that call it at once, over all workers; others wait in no worker's slot.",
     )
-    connect_timeout_seconds: float = Field(
-        10.0, gt=0, description="The longest time that connecting may take."
+    connect_timeout_seconds: SilenceSeconds = Field(
+        10.0, description="The longest time that connecting may take."
     )
-    read_timeout_seconds: float = Field(
-        600.0, gt=0, description="The longest silence allowed while waiting for an answer."
+    read_timeout_seconds: SilenceSeconds = Field(
+        600.0, description="The longest silence allowed while waiting for an answer."
     )
-    max_answer_bytes: int = Field(
-        64 * 1024 * 1024, gt=0, description="A longer answer is refused as invalid."
+    max_answer_bytes: Count = Field(
+        64 * 1024 * 1024, description="A longer answer is refused as invalid."
     )
 
     @field_validator("base_url")
@@ -83,7 +88,23 @@ class ProviderRow(BaseModel):
     def _is_http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and not _has_host(value):
+            raise ValueError("must name a host, and a port only as a number")
         return value.rstrip("/")
+
+    @field_validator("auth_header")
+    @classmethod
+    def _is_header(cls, value: str) -> str:
+        if not HEADER.fullmatch(value):
+            raise ValueError("must be the name of a header")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: dict[str, str]) -> dict[str, str]:
+        if not all(HEADER.fullmatch(name) and is_sendable(text) for name, text in value.items()):
+            raise ValueError("must be names and values of headers, as HTTP can send them")
+        return value
 
     @field_validator("api_key_env")
     @classmethod
@@ -111,6 +132,19 @@ class ProviderRow(BaseModel):
     def own_keys(self) -> tuple[SecretStr, ...]:
         """The keys of the row, once they were read; see ``with_key``."""
         return self.api_keys or ((self.api_key,) if self.api_key else ())
+
+
+def is_sendable(text: str) -> bool:
+    """Whether it can be the value of a header."""
+    return _HEADER_VALUE.fullmatch(text) is not None
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        return False
 
 
 def ready_rows(environ: Mapping[str, str]) -> dict[str, ProviderRow]:
@@ -145,9 +179,14 @@ def check_rows(rows: Mapping[str, ProviderRow], environ: Mapping[str, str]) -> N
                 raise ValueError(f"provider {name}: {field} names {variable}, which is not set")
 
 
-def with_key(row: ProviderRow, environ: Mapping[str, str]) -> ProviderRow:
-    """The row with the keys that its variables hold; they win over those written in it."""
+def with_key(name: str, row: ProviderRow, environ: Mapping[str, str]) -> ProviderRow:
+    """The row with the keys that its variables hold; they win over those written in it.
+
+    Raises ValueError naming the row for a key that cannot be sent.
+    """
     keys = [SecretStr(environ[variable]) for variable in _variables(row)]
+    if not all(is_sendable(key.get_secret_value().strip()) for key in (*row.own_keys, *keys)):
+        raise ValueError(f"provider {name}: its key is not what HTTP can send in a header")
     if not keys:
         return row
     field = {"api_keys": tuple(keys)} if row.api_key_envs else {"api_key": keys[0]}

@@ -1,12 +1,10 @@
 """All settings: typed, documented, read from the environment once, checked at start."""
 
 import os
-import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -29,15 +27,27 @@ from common.provider_rows import (
     rows_of_file,
     with_key,
 )
+from common.setting_types import (
+    Address,
+    BrokerUrl,
+    Count,
+    CountOrNone,
+    Folder,
+    HostNames,
+    Port,
+    Seconds,
+    SecondsOrNone,
+    SilenceSeconds,
+    StoreUrl,
+    Threads,
+    Token,
+    WholeSeconds,
+)
 from common.variables import PREFIX as PREFIX
 from common.variables import WELL_KNOWN as WELL_KNOWN
 from common.variables import values_of, variable_in
 from common.variables import variable_of as variable_of
 from common.webhook_rows import WebhookRow, ready_webhooks
-
-STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
-
-STORE_URL = re.compile(r"(rediss?|unix|sentinel|rediss?\+[a-z]+)://.", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -49,20 +59,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    redis_url: str = Field(
+    redis_url: StoreUrl = Field(
         "redis://127.0.0.1:6379/0",
         description="Where jobs live. `muninn up` starts an embedded server when it is not set.",
     )
-    broker_url: str = Field(
+    broker_url: BrokerUrl = Field(
         "", description="Celery's broker, when it shall not be the Redis of `REDIS_URL`."
     )
-    host: str = Field("127.0.0.1", description="Address the front listens on.")
-    port: int = Field(
-        8080,
-        ge=0,
-        le=65535,
-        description="Port the front listens on.",
-    )
+    host: Address = Field("127.0.0.1", description="Address the front listens on.")
+    port: Port = Field(8080, description="Port the front listens on.")
     data_dir: Path = Field(
         Path(".muninn"), description="Where the embedded server keeps its append-only file."
     )
@@ -71,11 +76,11 @@ class Settings(BaseModel):
         description="When the embedded server forces writes to disk; `everysec` is faster and may "
         "lose the last second when the machine dies.",
     )
-    front_threads: int = Field(
-        1024, gt=0, description="Inline calls and streams that one front process serves at once."
+    front_threads: Threads = Field(
+        1024, description="Inline calls and streams that one front process serves at once."
     )
-    worker_concurrency: int = Field(
-        500, gt=0, description="Provider calls that one worker process runs at once."
+    worker_concurrency: Threads = Field(
+        500, description="Provider calls that one worker process runs at once."
     )
     default_provider: str = Field(
         "", description="Provider of model names without a prefix; empty: the first configured."
@@ -91,75 +96,69 @@ class Settings(BaseModel):
         description="Who is asked when a provider fails and the request itself names nobody, as "
         "one JSON object: from model patterns such as `openai/*` to lists of models.",
     )
-    stream_heartbeat_seconds: float = Field(
-        15.0, gt=0, description="A comment is sent when a stream is silent for this long."
+    stream_heartbeat_seconds: SilenceSeconds = Field(
+        15.0, description="A comment is sent when a stream is silent for this long."
     )
-    max_body_bytes: int = Field(
-        20 * 1024 * 1024, gt=0, description="The longest request body accepted."
+    max_body_bytes: Count = Field(
+        20 * 1024 * 1024, description="The longest request body accepted."
     )
-    client_timeout_seconds: float = Field(
+    client_timeout_seconds: SilenceSeconds = Field(
         60.0,
-        gt=0,
         description="What a client gets to send its body, or each megabyte of a longer one, and to "
         "take more of an answer that waits for it; on Linux alone.",
     )
-    result_ttl_seconds: int = Field(
-        3600, gt=0, description="How long a finished job can be polled, when not asked otherwise."
+    result_ttl_seconds: WholeSeconds = Field(
+        3600, description="How long a finished job can be polled, when not asked otherwise."
     )
-    max_result_ttl_seconds: int = Field(
-        7 * 24 * 3600, gt=0, description="The longest time a caller may ask for."
+    max_result_ttl_seconds: WholeSeconds = Field(
+        7 * 24 * 3600, description="The longest time a caller may ask for."
     )
-    max_queued_jobs: int = Field(
-        100_000, gt=0, description="Jobs waiting at once; above it a submit answers 429."
+    max_queued_jobs: Count = Field(
+        100_000, description="Jobs waiting at once; above it a submit answers 429."
     )
-    keep_input_bytes: int = Field(
+    keep_input_bytes: CountOrNone = Field(
         65_536,
-        ge=0,
         description="A longer request body is dropped when its job ends; `input_items` needs it.",
     )
-    max_job_events: int = Field(
+    max_job_events: Count = Field(
         10_000,
-        gt=0,
         description="Events kept of one streamed job, roughly; who reads from further back gets "
         "the output so far instead.",
     )
-    max_store_bytes: int = Field(
+    max_store_bytes: CountOrNone = Field(
         0,
-        ge=0,
         description="Memory the store's server may use before a submit answers 429; 0: 80 % of its "
         "own `maxmemory`, if it has one.",
     )
-    run_deadline_seconds: float = Field(
-        1800.0, gt=0, description="A job that has run for longer fails with `deadline_exceeded`."
+    run_deadline_seconds: Seconds = Field(
+        1800.0, description="A job that has run for longer fails with `deadline_exceeded`."
     )
-    queue_deadline_seconds: float = Field(
-        24 * 3600.0, gt=0, description="A job that has waited for longer fails in the same way."
+    queue_deadline_seconds: Seconds = Field(
+        24 * 3600.0, description="A job that has waited for longer fails in the same way."
     )
-    lease_seconds: float = Field(
-        30.0, gt=0, description="A worker silent for this long loses its jobs to the others."
+    lease_seconds: Seconds = Field(
+        30.0, description="A worker silent for this long loses its jobs to the others."
     )
-    max_attempts: int = Field(
-        3, gt=0, description="Workers a job may lose before it fails with `worker_lost`."
+    max_attempts: Count = Field(
+        3, description="Workers a job may lose before it fails with `worker_lost`."
     )
-    max_provider_attempts: int = Field(
-        5, gt=0, description="Calls made for a job whose provider fails in a way that may pass."
+    max_provider_attempts: Count = Field(
+        5, description="Calls made for a job whose provider fails in a way that may pass."
     )
-    shutdown_grace_seconds: float = Field(
-        25.0,
-        ge=0,
-        description="What a stopping worker or front gives its running jobs and calls to end.",
+    shutdown_grace_seconds: SecondsOrNone = Field(
+        25.0, description="What a stopping worker or front gives its running jobs and calls to end."
     )
     webhooks: dict[str, WebhookRow] = Field(
         default_factory=dict, description="Webhook endpoints, as one JSON object by name."
     )
-    webhook_timeout_seconds: float = Field(
-        10.0, gt=0, description="What a receiver of webhooks gets to answer, all in all."
+    webhook_timeout_seconds: SilenceSeconds = Field(
+        10.0, description="What a receiver of webhooks gets to answer, all in all."
     )
-    webhook_max_attempts: int = Field(
-        12, gt=0, description="Deliveries tried before one is given up; 12 take about a day."
+    webhook_max_attempts: Count = Field(
+        12, description="Deliveries tried before one is given up; 12 take about a day."
     )
-    webhook_first_delay_seconds: float = Field(
-        5.0, gt=0, description="The pause after a failed delivery; each is three times the last."
+    webhook_first_delay_seconds: Seconds = Field(
+        5.0, description="The pause after a failed delivery; each is three times the last."
     )
     webhook_allow_private: bool = Field(
         False, description="Whether webhooks may go to private, loopback and other inner addresses."
@@ -169,10 +168,10 @@ class Settings(BaseModel):
         description="Whether calls need a virtual key. `auto`: as soon as there is one; `true`: "
         "also before that; `false`: never, and then inline calls need no Redis from the start.",
     )
-    allowed_hosts: str = Field(
+    allowed_hosts: HostNames = Field(
         "",
-        description="Names, with commas between, by which an open gateway that listens on loopback "
-        "may be called besides its address and `localhost`; `*`: any.",
+        description="Names, with commas between, by which an open gateway may be called besides "
+        "its addresses and `localhost`; `*`: any. Empty: none on loopback, else any.",
     )
     keys: dict[str, KeyRow] = Field(
         default_factory=dict,
@@ -193,23 +192,20 @@ class Settings(BaseModel):
         False,
         description="Whether every request gets a line; those that failed with a 5xx always do.",
     )
-    metrics_token: SecretStr | None = Field(
+    metrics_token: Token | None = Field(
         None,
         description="A bearer token that opens `/metrics`, and without which (or an admin key) it "
         "stays closed.",
     )
-    metrics_dir: Path | None = Field(
+    metrics_dir: Folder | None = Field(
         None,
         description="A folder that the processes of one machine count in together, so that the "
         "front's `/metrics` shows the workers too. `muninn up` makes one.",
     )
-    metrics_port: int = Field(
-        0,
-        ge=0,
-        le=65535,
-        description="Port of a stand-alone worker's own `/metrics`; 0: none.",
+    metrics_port: Port = Field(
+        0, description="Port of a stand-alone worker's own `/metrics`; 0: none."
     )
-    metrics_host: str = Field("127.0.0.1", description="Address that port is on.")
+    metrics_host: Address = Field("127.0.0.1", description="Address that port is on.")
     tracing: bool = Field(
         False,
         description="Whether OpenTelemetry spans are exported, to where the `OTEL_*` variables "
@@ -218,20 +214,6 @@ class Settings(BaseModel):
     tracing_redis: bool = Field(
         False, description="Whether each Redis command of a traced request or job gets a span."
     )
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_store(cls, value: str) -> str:
-        if not STORE_URL.match(value):
-            raise ValueError("must be a URL such as redis://host:6379/0 or rediss://…")
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _is_url(cls, value: str) -> str:
-        if value and "://" not in value:
-            raise ValueError("must be a URL such as amqp://host:5672//")
-        return value
 
     @field_validator("log_level", "log_format", "require_keys", mode="before")
     @classmethod
@@ -301,11 +283,7 @@ def _check_fallbacks(settings: Settings, rows: Mapping[str, ProviderRow], defaul
 
 
 def _check_urls(settings: Settings) -> None:
-    scheme = urlsplit(settings.redis_url).scheme
-    if scheme not in STORE_SCHEMES:
-        known = ", ".join(STORE_SCHEMES)
-        raise SettingsError(f"{variable_of('redis_url')}: the URL must start with one of {known}")
-    if scheme == "redis+cluster" and not settings.broker_url:
+    if settings.redis_url.startswith("redis+cluster:") and not settings.broker_url:
         raise SettingsError(
             f"{variable_of('broker_url')}: Celery cannot use a Redis Cluster; name another broker"
         )
@@ -327,7 +305,7 @@ def _all_rows(settings: Settings, environ: Mapping[str, str]) -> dict[str, Provi
     rows |= settings.providers
     rows.setdefault("echo", ProviderRow(kind="echo"))
     check_rows(rows, environ)
-    return {name: with_key(row, environ) for name, row in rows.items()}
+    return {name: with_key(name, row, environ) for name, row in rows.items()}
 
 
 def _first_fault(error: ValidationError, environ: Mapping[str, str]) -> str:

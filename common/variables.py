@@ -40,5 +40,7 @@ def values_of(fields: Iterable[str], environ: Mapping[str, str]) -> dict[str, An
 def _as_json(field: str, value: str) -> Any:
     try:
         return json.loads(value)
+    except RecursionError:
+        raise ValueError(f"{variable_of(field)}: not valid JSON: nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"{variable_of(field)}: not valid JSON: {error}") from None

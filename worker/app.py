@@ -40,6 +40,8 @@ class Worker:
     runner: JobRunner
     drain: Drain
     in_hand: InHand
+    attendance: Attendance
+    metrics_server: MetricsServer
 
 
 def create_worker(settings: Settings) -> Worker:
@@ -55,13 +57,30 @@ def create_worker(settings: Settings) -> Worker:
     celery = create_celery(settings)
     in_hand = InHand()
     delivery = _delivery(services)
-    register_tasks(celery, runner, in_hand, services.dispatcher, delivery, services.store)
+    register_tasks(celery, runner, in_hand, services.webhooks.dispatcher, delivery, services.store)
     drain = Drain(runner, leases, persistence, settings.shutdown_grace_seconds)
-    maintenance = JobMaintenance(services.store, services.queue.message)
-    janitor = Janitor(
-        maintenance, services.queue, services.dispatcher, settings, metrics=services.metrics.jobs
+    return Worker(
+        services=services,
+        celery=celery,
+        leases=leases,
+        writer=writer,
+        janitor=_janitor(services),
+        runner=runner,
+        drain=drain,
+        in_hand=in_hand,
+        attendance=Attendance(services.presence, settings.worker_concurrency, leases.held_count),
+        metrics_server=MetricsServer(services.metrics, settings),
     )
-    return Worker(services, celery, leases, writer, janitor, runner, drain, in_hand)
+
+
+def _janitor(services: Services) -> Janitor:
+    return Janitor(
+        JobMaintenance(services.store, services.queue.message),
+        services.queue,
+        services.webhooks.dispatcher,
+        services.settings,
+        metrics=services.metrics.jobs,
+    )
 
 
 def _delivery(services: Services) -> WebhookDelivery:
@@ -72,8 +91,8 @@ def _delivery(services: Services) -> WebhookDelivery:
     backoff = Backoff(settings.webhook_max_attempts, settings.webhook_first_delay_seconds)
     return WebhookDelivery(
         services.store,
-        services.deliveries,
-        services.endpoints,
+        services.webhooks.deliveries,
+        services.webhooks.endpoints,
         sender,
         backoff,
         services.metrics.jobs,
@@ -86,21 +105,18 @@ def run_worker(worker: Worker) -> None:
     signals.worker_shutting_down.connect(worker.drain.on_signal, weak=False)
     wake_hub_after_each_task()
     worker.in_hand.listen()
-    slots = worker.services.settings.worker_concurrency
-    attendance = Attendance(worker.services.presence, slots, worker.leases.held_count)
     worker.leases.start()
     worker.writer.start()
     worker.janitor.start()
-    attendance.start()
-    worker.services.metrics.jobs.working(slots)
-    metrics_server = MetricsServer(worker.services.metrics, worker.services.settings)
-    metrics_server.start()
+    worker.attendance.start()
+    worker.services.metrics.jobs.working(worker.services.settings.worker_concurrency)
+    worker.metrics_server.start()
     try:
         worker.celery.worker_main(_arguments(worker.services.settings))
     finally:
         worker.runner.pass_on(worker.in_hand.left())
-        metrics_server.stop()
-        attendance.stop()
+        worker.metrics_server.stop()
+        worker.attendance.stop()
         worker.janitor.stop()
         worker.leases.stop()
         worker.writer.stop()

@@ -41,8 +41,8 @@ class LeaseKeeper:
 
     def __init__(self, store: JobStore, beat_seconds: float = BEAT_SECONDS) -> None:
         self._store = store
-        self._beat_seconds = beat_seconds
         self._renew_seconds = store.limits.lease_ms / 1000 / RENEWALS_PER_LEASE
+        self._beat_seconds = min(beat_seconds, self._renew_seconds)
         self._renewed_at = 0.0
         self._held: dict[str, HeldJob] = {}
         self._lock = threading.Lock()
@@ -64,11 +64,6 @@ class LeaseKeeper:
 
     def stop(self) -> None:
         self._stopped.set()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no job is held."""
-        return not self._held
 
     def held_count(self) -> int:
         """How many jobs are held."""

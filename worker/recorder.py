@@ -12,6 +12,7 @@ from common.job_stream_events import FIRST_STORED_SEQUENCE, as_job_event, restar
 from common.jobs import Claim
 from common.providers.base import UpstreamCall
 from common.providers.events import TERMINAL_EVENTS, error_of, response_of
+from common.providers.response_stream import object_in
 from common.sse import SseEvent
 from common.store.job_events import Append, StoredEvent
 from worker.event_writer import EventWriter
@@ -55,8 +56,9 @@ class Recorder:
             self._publish(restarted_event(claim.shape, claim.attempt, self._next_sequence))
 
     def add(self, event: SseEvent) -> None:
-        """Publish an event. Raises ProviderAnsweredError for one that says the call failed."""
-        parsed: dict[str, Any] = orjson.loads(event.data)
+        """Publish an event. Raises ProviderAnsweredError for one that says the call failed, and
+        ProviderInvalidAnswer for one that is nested too deeply to be written again."""
+        parsed = object_in(event.data)
         kind = parsed["type"]
         if kind == "error":
             raise error_of(parsed)

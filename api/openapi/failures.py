@@ -19,7 +19,7 @@ ERRORS = {
     413: "The body is too large (`request_too_large`).",
     422: "The idempotency key was used with another body (`idempotency_key_reused`).",
     429: "The key has made too many requests in the last minute (`rate_limit_exceeded`), too many "
-    "jobs are waiting (`queue_full`), or the provider limits its rate.",
+    "jobs are waiting (`queue_full`) or are followed at once, or the provider limits its rate.",
     502: "The provider cannot be reached, or gave no valid answer (`provider_error`).",
     503: "The job store cannot be reached; calls that are not jobs go on without it "
     "(`service_unavailable`).",

@@ -59,7 +59,7 @@ RESPONSES_ROUTES = (
         description="The events of a job can be read again, from the start or behind any of "
         "them, by any number of readers, for as long as the job is stored.",
         parameters=("id", PREFER, "stream", "starting_after"),
-        errors=(400, 404, 503),
+        errors=(400, 404, 429, 503),
         samples={
             "Read": f"curl {BASE}/openai/v1/responses/<id>",
             "Follow": f"curl -N '{BASE}/openai/v1/responses/<id>?stream=true&starting_after=7'",

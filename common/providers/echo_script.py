@@ -1,7 +1,7 @@
 """The scripts that the echo provider knows: one row each, chosen by the model name.
 
-The rows are the one source of the README's table, of the answer to an unknown model, and of the
-test that runs every script.
+The rows are the one source of the table in docs/echo.md, of the answer to an unknown model, and of
+the test that runs every script.
 """
 
 import re
@@ -112,7 +112,7 @@ def scripted(model: str) -> Scripted:
 
 
 def markdown_table() -> str:
-    """The scripts as a table for the README."""
+    """The scripts as a table in Markdown."""
     rows = [f"| `{row.form}` | `{row.example}` | {row.does} |" for row in SCRIPTS]
     return "\n".join(["| model | for example | what it does |", "|---|---|---|", *rows])
 

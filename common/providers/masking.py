@@ -1,13 +1,12 @@
 """Keeping our own credentials out of what a provider says about them."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from common.provider_rows import ProviderRow
+from common.secret_headers import credentials_in
 
 _STARS = "***"
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _MIN_CHARACTERS = 4  # masking shorter ones would garble ordinary words
 
 
@@ -40,7 +39,5 @@ class Mask:
 
 def mask_of(row: ProviderRow) -> Mask:
     """A mask for the keys of a row and for those of its headers that look like credentials."""
-    secrets = [value for name, value in row.headers.items() if _SECRET_HEADER.search(name)]
-    secrets += [value.split(" ", 1)[1] for value in secrets if " " in value]
-    secrets += [key.get_secret_value().strip() for key in row.own_keys]
-    return Mask(secrets)
+    keys = [key.get_secret_value().strip() for key in row.own_keys]
+    return Mask([*credentials_in(row.headers), *keys])

@@ -1,6 +1,6 @@
 """The configured providers, and which of them answers for a model name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import requests
@@ -11,6 +11,7 @@ from common.provider_rows import ProviderRow
 from common.providers.background_api import BackgroundApiProvider
 from common.providers.base import Provider, TakesKeys
 from common.providers.echo import EchoProvider
+from common.providers.observed import Observer, observed
 from common.providers.responses_api import ResponsesApiProvider
 from common.providers.rotation import RotatingBackgroundProvider, RotatingProvider
 from common.providers.transport import upstream_session
@@ -48,7 +49,7 @@ class Registry:
         self.default = default
         self._rows = dict(rows)
         self._session = session
-        self._wraps: list[Callable[[Provider], Provider]] = []
+        self._observers: list[Observer] = []
         self._take_keys = _take_keys(providers, rows)
         self.caller_keys = frozenset(self._take_keys)
         self.keyless = frozenset(n for n, each in self._take_keys.items() if not each.has_key)
@@ -78,14 +79,14 @@ class Registry:
     def with_key(self, route: Route, key: SecretStr) -> Route:
         """The route with the provider asked by this key; only for ``caller_keys``."""
         provider = self._take_keys[route.provider_name].with_key(key.get_secret_value())
-        for wrap in self._wraps:
-            provider = wrap(provider)
+        for observer in self._observers:
+            provider = observed(provider, observer)
         return route._replace(provider=provider)
 
-    def wrap_all(self, wrap: Callable[[Provider], Provider]) -> None:
-        """Put something around every provider, those of callers' keys included."""
-        self._wraps.append(wrap)
-        self.providers = {name: wrap(provider) for name, provider in self.providers.items()}
+    def observe(self, observer: Observer) -> None:
+        """From now on have every call watched, those with callers' keys included."""
+        self._observers.append(observer)
+        self.providers = {name: observed(each, observer) for name, each in self.providers.items()}
 
     def max_in_flight(self, provider_name: str) -> int | None:
         """How many jobs may call the provider at once; None for any number."""

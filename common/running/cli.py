@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from common.running.key_options import add_keys
+from common.running.key_options import add_keys, positive
 
 DESCRIPTION = """\
 Muninn: an async layer for LLM calls that loses no job.
@@ -114,7 +114,7 @@ def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     _add_concurrency(command)
     command.add_argument("--data-dir", help="the embedded server's data (default: .muninn)")
     command.add_argument(
-        "--workers", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
+        "--workers", type=positive, default=1, metavar="N", help="worker processes (default: 1)"
     )
 
 
@@ -133,20 +133,14 @@ def _add_listening(command: argparse.ArgumentParser) -> None:
 def _add_concurrency(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--concurrency",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="provider calls that one worker process runs at once (default: 500)",
     )
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number above 0")
-    return int(text)
-
-
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
+    if not text.isdecimal() or len(text) > 5 or int(text) > 65535:
         raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
     return int(text)
 

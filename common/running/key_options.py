@@ -4,6 +4,8 @@ import argparse
 import re
 
 MOST_DAYS = 400
+MOST_DIGITS = 9
+MOST_YEARS = 100
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 ABOUT = """\
@@ -60,24 +62,48 @@ def _add(
 
 def _add_create(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     create = _add(actions, "create", "make a key; its secret is shown once")
-    create.add_argument("--name", required=True, help="what it is called in all other commands")
+    create.add_argument(
+        "--name", type=_name, required=True, help="what it is called in all other commands"
+    )
     create.add_argument(
         "--models",
+        type=_model_pattern,
         nargs="+",
         action="extend",
         default=[],
         metavar="PATTERN",
         help="what it is for, such as 'openai/*' or openai/gpt-4o-mini (default: any)",
     )
-    create.add_argument("--rpm", type=_positive, metavar="N", help="requests in any minute")
-    create.add_argument("--max-running", type=_positive, metavar="N", help="jobs running at once")
+    create.add_argument("--rpm", type=positive, metavar="N", help="requests in any minute")
+    create.add_argument("--max-running", type=positive, metavar="N", help="jobs running at once")
     create.add_argument("--expires", type=_duration, metavar="TIME", help="30d, 12h, 45m …")
     create.add_argument("--admin", action="store_true", help="may see and end the jobs of all")
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number above 0")
+def _name(text: str) -> str:
+    from common.provider_rows import NAME
+
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: use up to 63 lower-case letters, digits, _ . -, a letter or digit first"
+        )
+    return text
+
+
+def _model_pattern(text: str) -> str:
+    from common.virtual_keys import is_model_pattern
+
+    if not is_model_pattern(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: write provider/model, such as 'openai/*'")
+    return text
+
+
+def positive(text: str) -> int:
+    """The type of an option that is a count. Raises ArgumentTypeError."""
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number above 0, of {MOST_DIGITS} digits at most"
+        )
     return int(text)
 
 
@@ -90,6 +116,9 @@ def _days(text: str) -> int:
 def _duration(text: str) -> int:
     """Seconds, out of a number and one of the units above."""
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text, re.ASCII)
-    if not found or int(found[1]) == 0:
-        raise argparse.ArgumentTypeError("must be a time such as 30d, 12h or 45m")
-    return int(found[1]) * SECONDS[found[2]]
+    seconds = int(found[1]) * SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= MOST_YEARS * 365 * SECONDS["d"]:
+        raise argparse.ArgumentTypeError(
+            f"must be a time such as 30d, 12h or 45m, and {MOST_YEARS} years at most"
+        )
+    return seconds

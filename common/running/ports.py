@@ -17,6 +17,14 @@ def fault_of_listening(host: str, port: int) -> str | None:
         return error.strerror or str(error)
 
 
+def front_fault(host: str, port: int) -> str | None:
+    """The same of a front, as a line that says what to do."""
+    fault = fault_of_listening(host, port)
+    if fault is None:
+        return None
+    return f"the front cannot listen on {host}:{port}: {fault}; choose another with --port or PORT"
+
+
 def free_port(host: str) -> int:
     """A port that is free on ``host`` now; raises OSError when none is found."""
     for port in random.sample(QUIET_PORTS, 100):

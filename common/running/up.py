@@ -11,7 +11,7 @@ from common.running.console import Console
 from common.running.counts import counts_folder
 from common.running.data_lock import DataDirInUse
 from common.running.embedded import EmbeddedServer, EmbeddedUnavailable
-from common.running.ports import fault_of_listening, free_port, reachable_host
+from common.running.ports import free_port, front_fault, reachable_host
 from common.running.supervisor import Supervisor
 from common.settings import Settings, load_settings, variable_of
 
@@ -65,12 +65,9 @@ def _supervise(
 
 def _port_of_front(settings: Settings) -> int:
     port = settings.port or free_port(settings.host)
-    fault = fault_of_listening(settings.host, port)
+    fault = front_fault(settings.host, port)
     if fault is not None:
-        raise CannotStart(
-            f"the front cannot listen on {settings.host}:{port}: {fault};"
-            " choose another with --port or PORT"
-        )
+        raise CannotStart(fault)
     return port
 
 

@@ -4,10 +4,10 @@ This is all that the rest of the code knows of it. While tracing is off each of 
 one test, and nothing of OpenTelemetry is imported.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from wsgiref.types import WSGIApplication
 
 from common.settings import Settings
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from common.providers.registry import Registry
     from common.tracing.spans import Spans
     from common.webhooks.sender import Sender
-
-WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
 _spans: "Spans | None" = None
@@ -63,7 +61,7 @@ def outcome(word: str, code: str | None = None) -> None:
         _spans.outcome(word, code)
 
 
-def traced_front(app: WsgiApp, route_key: str, untraced: Container[str]) -> WsgiApp:
+def traced_front(app: WSGIApplication, route_key: str, untraced: Container[str]) -> WSGIApplication:
     """The application with a span around each request; see TracedFront."""
     if _spans is None:
         return app
@@ -75,9 +73,9 @@ def traced_front(app: WsgiApp, route_key: str, untraced: Container[str]) -> Wsgi
 def trace_providers(registry: "Registry") -> None:
     """Put a span around each call of the registry's providers."""
     if _spans is not None:
-        from common.tracing.calls import traced_provider
+        from common.tracing.calls import traced_calls
 
-        registry.wrap_all(partial(traced_provider, tracer=_spans.tracer))
+        registry.observe(traced_calls(_spans.tracer))
 
 
 def traced_sender(sender: "Sender") -> "Sender":

@@ -4,138 +4,68 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from common.errors import CallAborted, MuninnError
-from common.providers.background_api import BackgroundProvider
-from common.providers.base import (
-    Batch,
-    Provider,
-    ProviderAnswer,
-    ProviderRequest,
-    ProviderStream,
-    UpstreamCall,
-)
+from common.providers.base import Batch, ProviderAnswer, ProviderStream
 from common.providers.events import TERMINAL_EVENTS
+from common.providers.observed import Asked, CallWatch, Observer
 
 ASK = "chat"
 RETRIEVE = "retrieve"
 
 
-def traced_provider(provider: Provider, tracer: Tracer) -> Provider:
-    """The provider with a span around each of its calls."""
-    if isinstance(provider, BackgroundProvider):
-        return TracedBackgroundProvider(provider, tracer)
-    return TracedProvider(provider, tracer)
+def traced_calls(tracer: Tracer) -> Observer:
+    """Puts a span around every call that asks for an answer, or for one that there is."""
+    return partial(_call, tracer)
 
 
-class TracedProvider:
-    """A provider around another."""
-
-    def __init__(self, provider: Any, tracer: Tracer) -> None:
-        self.name: str = provider.name
-        self._provider = provider
-        self._tracer = tracer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._provider, name)
-
-    def create(self, request: ProviderRequest, call: UpstreamCall) -> ProviderAnswer:
-        """See Provider."""
-        span = self._begun(ASK, request.model, stream=False)
-        return _whole(span, lambda: self._provider.create(request, call))
-
-    def stream(self, request: ProviderRequest, call: UpstreamCall) -> ProviderStream:
-        """See Provider."""
-        span = self._begun(ASK, request.model, stream=True)
-        return _opened(span, lambda: self._provider.stream(request, call))
-
-    def _begun(self, operation: str, model: str | None, *, stream: bool) -> Span:
-        attributes: dict[str, Any] = {
-            "gen_ai.operation.name": operation,
-            "gen_ai.provider.name": self.name,
-            "gen_ai.request.stream": stream,
-        }
-        if model is not None:
-            attributes["gen_ai.request.model"] = model
-        name = f"{operation} {model}" if model is not None else f"{operation} response"
-        return self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+def _call(tracer: Tracer, provider: str, asked: Asked, model: str | None) -> CallWatch:
+    if asked.what == "cancel":
+        return CallWatch()
+    return _TracedCall(_begun(tracer, provider, asked, model))
 
 
-class TracedBackgroundProvider(TracedProvider):
-    """The same for one with a background mode."""
-
-    def submit(self, request: ProviderRequest, call: UpstreamCall, key: str) -> ProviderAnswer:
-        """See BackgroundProvider."""
-        span = self._begun(ASK, request.model, stream=False)
-        return _whole(span, lambda: self._provider.submit(request, call, key))
-
-    def submit_stream(
-        self, request: ProviderRequest, call: UpstreamCall, key: str
-    ) -> ProviderStream:
-        """See BackgroundProvider."""
-        span = self._begun(ASK, request.model, stream=True)
-        return _opened(span, lambda: self._provider.submit_stream(request, call, key))
-
-    def retrieve(self, upstream_id: str, call: UpstreamCall) -> ProviderAnswer:
-        """See BackgroundProvider."""
-        span = self._begun(RETRIEVE, None, stream=False)
-        return _whole(span, lambda: self._provider.retrieve(upstream_id, call))
-
-    def retrieve_stream(
-        self, upstream_id: str, call: UpstreamCall, after: int | None = None
-    ) -> ProviderStream:
-        """See BackgroundProvider."""
-        span = self._begun(RETRIEVE, None, stream=True)
-        return _opened(span, lambda: self._provider.retrieve_stream(upstream_id, call, after))
-
-    def cancel(self, upstream_id: str, call: UpstreamCall) -> None:
-        """See BackgroundProvider."""
-        self._provider.cancel(upstream_id, call)
+def _begun(tracer: Tracer, provider: str, asked: Asked, model: str | None) -> Span:
+    operation = ASK if asked.what == "ask" else RETRIEVE
+    attributes: dict[str, Any] = {
+        "gen_ai.operation.name": operation,
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.stream": asked.is_streamed,
+    }
+    if model is not None:
+        attributes["gen_ai.request.model"] = model
+    name = f"{operation} {model if model is not None else 'response'}"
+    return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
 
-def _whole(span: Span, ask: Callable[[], ProviderAnswer]) -> ProviderAnswer:
-    try:
-        answer = ask()
-        _describe(span, answer.body)
-        return answer
-    except BaseException as error:
-        _failed(span, error)
-        raise
-    finally:
-        span.end()
+class _TracedCall(CallWatch):
+    """The span ends with the call, that of a stream when it is closed."""
 
+    __slots__ = ("_began_at", "_has_begun", "_span")
 
-def _opened(span: Span, ask: Callable[[], ProviderStream]) -> ProviderStream:
-    started = time.monotonic()
-    try:
-        return _TracedStream(ask(), span, started)
-    except BaseException as error:
-        _failed(span, error)
-        span.end()
-        raise
-
-
-class _TracedStream:
-    """A stream whose span ends when it is closed."""
-
-    def __init__(self, stream: Any, span: Span, started: float) -> None:
-        self.headers: dict[str, str] = stream.headers
-        self._stream = stream
+    def __init__(self, span: Span) -> None:
         self._span = span
-        self._started = started
+        self._began_at = time.monotonic()
         self._has_begun = False
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def answered(self, result: object) -> None:
+        if isinstance(result, ProviderAnswer):
+            _describe(self._span, result.body)
+            self._span.end()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def failed(self, error: BaseException) -> None:
+        _failed(self._span, error)
+        self._span.end()
+
+    def through(self, stream: ProviderStream) -> Iterator[Batch]:
         try:
-            for batch in self._stream:
+            for batch in stream:
                 if batch:
                     self._look_at(batch)
                 yield batch
@@ -147,18 +77,14 @@ class _TracedStream:
         if not self._has_begun:
             self._has_begun = True
             self._span.add_event("first event")
-            seconds = time.monotonic() - self._started
+            seconds = time.monotonic() - self._began_at
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
         last = batch[-1]
         if last.name.decode("utf-8", "replace") in TERMINAL_EVENTS:
             _describe_event(self._span, last.data)
 
-    def close(self) -> None:
-        """Close the stream, and its span."""
-        try:
-            self._stream.close()
-        finally:
-            self._span.end()
+    def closed(self) -> None:
+        self._span.end()
 
 
 def _describe_event(span: Span, data: bytes) -> None:

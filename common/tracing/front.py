@@ -3,12 +3,12 @@
 from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.trace import Span
 
 from common.log_context import note, noted
-from common.tracing import WsgiApp
 from common.tracing.spans import ids_of
 
 # Where the app's body is kept, in the WSGI environment.
@@ -19,7 +19,7 @@ class TracedFront:
     """A WSGI application around another, with spans named by the route, which it leaves in the
     WSGI environment under ``route_key``. Requests for the paths in ``untraced`` get none."""
 
-    def __init__(self, app: WsgiApp, route_key: str, untraced: Container[str]) -> None:
+    def __init__(self, app: WSGIApplication, route_key: str, untraced: Container[str]) -> None:
         self._app = app
         self._untraced = untraced
         self._traced: Any = OpenTelemetryMiddleware(

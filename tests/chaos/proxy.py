@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 
 HOST = "127.0.0.1"
 
 
 class StoreProxy:
-    """Forwards TCP from a port of its own; the loop runs in a thread of its own."""
+    """Forwards TCP from a port of its own; the loop runs in a thread of its own.
 
-    def __init__(self, target_port: int) -> None:
+    With a ``context`` it speaks TLS to those who connect.
+    """
+
+    def __init__(self, target_port: int, context: ssl.SSLContext | None = None) -> None:
         self._target_port = target_port
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
@@ -20,7 +24,9 @@ class StoreProxy:
         self._pumps: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._serve, HOST, 0, backlog=512))
+        self._server = self._call(
+            asyncio.start_server(self._serve, HOST, 0, backlog=512, ssl=context)
+        )
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:

@@ -178,7 +178,7 @@ def test_in_a_providers_background_it_submits_follows_and_cancels(running: Place
     assert running.ended(followed)["output_text"] == "hi"
     wait_until(lambda: running.record(cancelled)[b"status"] == b"in_progress", "taken over")
     requests.post(f"{running.v1}/responses/{cancelled}/cancel", timeout=10)
-    wait_until(lambda: running.background.cancels, "the provider is told", 5)
+    wait_until(lambda: running.background.cancels, "the provider is told")
     assert running.ended(cancelled)["status"] == "cancelled"
     assert {verb for verb, _ in running.background.keys} == {"submit", "retrieve", "cancel"}
     assert {key for _, key in running.background.keys} == {MINE}

@@ -25,7 +25,7 @@ ANSWER = {
 }
 # A hand-back must not be mistaken for a rescue: no lease runs out in these tests.
 LEASE_SECONDS = 60
-AT_ONCE_SECONDS = 1.5
+AT_ONCE_SECONDS = 10  # a worker that is missed would be so after its lease
 JOBS = 120
 
 
@@ -102,7 +102,7 @@ def test_a_stopping_worker_ends_what_it_can_and_hands_the_rest_back_at_once(site
     first.signal(signal.SIGTERM)
     come.set()  # the short one ends within the grace period
     assert poll_to_the_end(site.v1, short)["status"] == "completed"
-    assert held.left.wait(5)
+    assert held.left.wait(10)
     handed_back_at = time.monotonic()
     assert poll_to_the_end(site.v1, long)["status"] == "completed"
     assert time.monotonic() - handed_back_at < AT_ONCE_SECONDS

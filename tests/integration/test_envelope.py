@@ -1,6 +1,7 @@
 """The gateway's own job envelope over real HTTP: other words for the same jobs."""
 
 import re
+import threading
 import time
 import uuid
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ import requests
 
 from tests.support.calling import check_error, poll_to_the_end
 from tests.support.calling import poll as poll_responses
-from tests.support.upstream import HOLD
+from tests.support.upstream import HOLD, json_answer
+from tests.support.vendor import RESPONSE
 from tests.support.waiting import wait_until
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -78,8 +80,10 @@ def test_submit_answers_202_with_id_status_and_time(jobs):
     assert int(answer.headers["openai-poll-after-ms"]) > 0
 
 
-def test_a_job_is_pending_processing_and_completed_in_this_order(jobs):
-    job_id = submitted(jobs, "echo/slow-400ms", metadata={"a": "b"})
+def test_a_job_is_pending_processing_and_completed_in_this_order(jobs, upstream):
+    come = threading.Event()
+    upstream.script = [[come, json_answer(RESPONSE)]]
+    job_id = submitted(jobs, "upstream/m", metadata={"a": "b"})
     seen = []
 
     def is_ended():
@@ -88,6 +92,8 @@ def test_a_job_is_pending_processing_and_completed_in_this_order(jobs):
         assert answer.status_code == (200 if status == "completed" else 202)
         assert ("retry-after" in answer.headers) is (status != "completed")
         seen.append(status)
+        if status == "processing":
+            come.set()
         return status == "completed"
 
     wait_until(is_ended, "the job ends")
@@ -95,7 +101,7 @@ def test_a_job_is_pending_processing_and_completed_in_this_order(jobs):
     assert set(seen) <= {"pending", "processing", "completed"}
     job = get(jobs, job_id).json()
     assert job["status_code"] == 200
-    assert job["result"]["output_text"] == "hi"
+    assert job["result"]["output_text"] == "Hi you"
     assert job["result"] == poll_to_the_end(jobs.replace("/async/responses", ""), job_id)
     assert job["metadata"] == {"a": "b"}
     assert "error" not in job

@@ -138,6 +138,16 @@ def test_a_stream_that_goes_wrong_ends_with_an_error_event(v1, upstream, pieces)
         assert '"code":"provider_error"' in last
 
 
+def test_an_event_of_a_streamed_job_that_is_nested_too_deeply_is_the_providers_fault(v1, upstream):
+    delta = b'{"type":"response.output_text.delta","delta":"a",' + arrays(400) + b"}"
+    event = chunk(b"event: response.output_text.delta\ndata: " + delta + b"\n\n")
+    upstream.script = [[sse_head(), event, terminal(b'"x":1'), chunk(b"")]]
+    streamed = post(v1, {**BODY, "background": True, "stream": True})
+    last = json.loads(streamed.text.rstrip().rpartition("data: ")[2])
+    assert last["type"] == "response.failed"
+    assert last["response"]["error"]["code"] == "provider_error"
+
+
 def test_an_event_that_is_only_passed_on_may_be_nested_as_it_likes(v1, upstream):
     delta = b'{"type":"response.output_text.delta","delta":"a",' + arrays(400) + b"}"
     event = chunk(b"event: response.output_text.delta\ndata: " + delta + b"\n\n")

@@ -1,7 +1,6 @@
 """Streams of jobs over the death of workers, fronts and the store, and with few events kept."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -48,7 +47,7 @@ def fragile(tmp_path_factory, own_store, vendor) -> Iterator[Muninn]:
     running = Muninn(
         tmp_path_factory.mktemp("streams"),
         own_store.url,
-        lease_seconds=1,
+        lease_seconds=2,
         max_attempts=10,
         max_job_events=KEPT,
         shutdown_grace_seconds=0.3,
@@ -87,6 +86,12 @@ def long_stream() -> list[bytes]:
     return [sse_head(), *map(event, [*events()[:3], *deltas])]
 
 
+def held_and_whole() -> list[list[object]]:
+    """An attempt that is stuck after its two deltas, and then one that is not."""
+    whole = [sse_head(), *map(event, events()), b"0\r\n\r\n"]
+    return [[*whole[:6], HOLD], whole]
+
+
 ALL_PIECES = "".join(f"{n} " for n in range(PIECES))
 
 
@@ -97,7 +102,7 @@ def end_of_long_stream() -> list[bytes]:
 
 
 def test_a_stream_in_three_pieces_by_two_fronts_over_a_killed_worker(fragile, first, second):
-    one = take(start(first, "echo/slow-1500ms", WORDS), 6)
+    one = take(start(first, "echo/slow-3s", WORDS), 6)
     job_id = one[0].response.id
     two = []
     with second.responses.retrieve(
@@ -125,16 +130,18 @@ def test_a_stream_in_three_pieces_by_two_fronts_over_a_killed_worker(fragile, fi
     strict_events(f"{fragile.root}/v1", job_id)
 
 
-def test_a_deploy_restarts_the_stream_on_the_next_worker(fragile, first):
-    with start(first, "echo/slow-1500ms", WORDS) as stream:
+def test_a_deploy_restarts_the_stream_on_the_next_worker(fragile, first, vendor):
+    vendor.seen.clear()
+    vendor.script = held_and_whole()
+    with start(first, "upstream/m") as stream:
         seen = [next(stream) for _ in range(6)]
         fragile.workers[-1].stop()
         fragile.start_worker()
         seen += list(stream)
     check_numbered(seen)
     (restart,) = [place for place, each in enumerate(seen) if is_restart(each)]
-    assert text_of(seen[restart:]) == WORDS
-    assert seen[-1].response.output_text == WORDS
+    assert text_of(seen[restart:]) == "Hi you"
+    assert seen[-1].response.output_text == "Hi you"
 
 
 def test_a_reader_goes_on_over_a_restart_of_the_store(own_store, first):
@@ -197,9 +204,7 @@ def test_a_job_past_its_deadline_ends_its_stream(fragile, first, vendor):
     fragile.workers[-1].stop()
     fragile.start_worker(run_deadline_seconds=1)  # stays: no test follows
     vendor.script = [[*long_stream()[:6], HOLD]]
-    began = time.monotonic()
-    seen = list(start(first, "upstream/m"))
-    assert time.monotonic() - began < 5
+    seen = list(start(first, "upstream/m"))  # the provider would never end it
     check_numbered(seen)
     assert seen[-1].type == "response.failed"
     assert seen[-1].response.error.code == "deadline_exceeded"

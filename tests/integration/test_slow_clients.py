@@ -17,6 +17,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what Linux alone can tell")
 
 THREADS = 6
+PATIENCE_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def front(tmp_path_factory: pytest.TempPathFactory, store_server: StoreServer) -
     running = Muninn(
         tmp_path_factory.mktemp("slow"),
         store_server.url,
-        client_timeout_seconds=1,
+        client_timeout_seconds=PATIENCE_SECONDS,
         front_threads=THREADS,
         require_keys="false",
     )
@@ -101,7 +102,7 @@ def test_a_call_from_the_same_address_is_not_mistaken_for_the_slow_one(front):
     answers = []
 
     def call():
-        body = {"model": "echo/slow-2s", "input": "patience"}
+        body = {"model": "echo/slow-4s", "input": "patience"}
         answers.append(requests.post(f"{front.root}/v1/responses", json=body, timeout=10))
 
     with RawClient(front.port) as client:
@@ -117,7 +118,7 @@ def test_bodies_that_began_later_have_their_time_too(front):
     """Each is cut off in its own time, though all come from one address."""
     with RawClient(front.port) as first, RawClient(front.port) as second:
         first.send(request(length=len(BODY), body=b""))
-        time.sleep(0.9)  # the second one has so much longer
+        time.sleep(PATIENCE_SECONDS * 0.9)  # the second one has so much longer
         second.send(request(length=len(BODY), body=BODY[:-1]))
         assert first.answer().status == 408
         second.send(BODY[-1:])

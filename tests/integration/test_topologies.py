@@ -12,6 +12,7 @@ import requests
 from common.queue import build_message
 from common.settings import Settings
 from common.store import JobStore, open_store
+from common.store.endings import LOOK_AGAIN_SECONDS
 from common.store.maintenance import JobMaintenance
 from tests.support.calling import poll_to_the_end, post, submit
 from tests.support.processes import HOST, Muninn, Process, StoreServer, binary, free_port
@@ -215,10 +216,9 @@ def test_a_cluster_sums_up_what_happened_in_all_its_partitions(on_cluster):
 
 def test_a_cluster_wakes_who_waits(on_cluster):
     body = {"model": "echo/slow-300ms", "input": "x"}
-    started = time.monotonic()
     answers = [post(on_cluster.v1, body, x_bf_async="true", prefer="wait=20") for _ in range(4)]
     assert {answer.json()["status"] for answer in answers} == {"completed"}
-    assert time.monotonic() - started < 4 * 1.5
+    assert max(answer.elapsed.total_seconds() for answer in answers) < LOOK_AGAIN_SECONDS
 
 
 def test_a_cluster_cancels_a_running_job(on_cluster):
@@ -228,7 +228,7 @@ def test_a_cluster_cancels_a_running_job(on_cluster):
     seen = on_cluster.upstream.wait_for_requests(1)
     cancelled = requests.post(f"{on_cluster.v1}/responses/{job_id}/cancel", timeout=10)
     assert cancelled.json()["status"] == "cancelled"
-    assert seen.left.wait(2)
+    assert seen.left.wait(10)
 
 
 def test_a_streamed_job_on_a_cluster_is_read_to_its_end(on_cluster):

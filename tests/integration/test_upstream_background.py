@@ -35,7 +35,7 @@ def fragile(tmp_path_factory, own_store, provider) -> Iterator[Muninn]:
     running = Muninn(
         tmp_path_factory.mktemp("background"),
         own_store.url,
-        lease_seconds=1,
+        lease_seconds=2,
         max_attempts=10,
         shutdown_grace_seconds=0.2,
         providers=json.dumps(rows),
@@ -69,11 +69,13 @@ def wait_until_noted(provider, own_store, count=1):
     """The provider works, and the worker has written down on what."""
 
     def noted():
+        if len(provider.paid) < count:
+            return False
         ids = list(provider.works)[-count:]
         with own_store.client() as client:
             keys = [key for key in client.keys("*:job:*") if b":events" not in key]
             known = {client.hget(key, "upstream_id") for key in keys}
-        return len(provider.paid) >= count and all(id_.encode() in known for id_ in ids)
+        return all(id_.encode() in known for id_ in ids)
 
     wait_until(noted, "the upstream ids are noted")
 
@@ -153,7 +155,7 @@ def test_cancelling_and_deleting_reach_the_provider(way, verb, client, own_store
     wait_until_noted(provider, own_store)
     upstream_id = list(provider.works)[-1]
     getattr(client.responses, verb)(job_id)
-    wait_until(lambda: provider.cancels == [upstream_id], "the provider is told", 5)
+    wait_until(lambda: provider.cancels == [upstream_id], "the provider is told")
 
 
 def test_a_job_cancelled_while_no_worker_has_it_is_cancelled_at_the_provider(
@@ -164,7 +166,7 @@ def test_a_job_cancelled_while_no_worker_has_it_is_cancelled_at_the_provider(
     fragile.workers[-1].stop()
     client.responses.cancel(job_id)
     fragile.start_worker()
-    wait_until(lambda: provider.cancels == [list(provider.works)[-1]], "the provider is told", 5)
+    wait_until(lambda: provider.cancels == [list(provider.works)[-1]], "the provider is told")
 
 
 def test_a_streamed_job_of_a_killed_worker_is_called_once(fragile, client, own_store, provider):

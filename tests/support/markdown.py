@@ -1,7 +1,7 @@
 """The fenced blocks of a Markdown file, with what stands around them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -15,6 +15,7 @@ class Block:
 
     language: str
     text: str
+    page: str
     section: str
     shown: "Block | None" = None
 
@@ -25,11 +26,11 @@ def blocks_of(path: Path) -> list[Block]:
     found: list[Block] = []
     previous_end = -1
     for match in FENCE.finditer(text):
-        block = Block(match[1], match[2], _section_at(text, match.start()))
+        block = Block(match[1], match[2], path.name, _section_at(text, match.start()))
         follows = not text[previous_end : match.start()].strip() and previous_end >= 0
         if block.language in ("json", "text") and follows:
             before = found.pop()
-            block = Block(before.language, before.text, before.section, block)
+            block = replace(before, shown=block)
         found.append(block)
         previous_end = match.end()
     return found
@@ -40,6 +41,19 @@ def table_under(path: Path, first_column: str) -> str:
     text = path.read_text("utf-8")
     start = text.index(f"| {first_column} |")
     return text[start : text.index("\n\n", start)]
+
+
+def targets_of(path: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, each with the part behind ``#``; the web is left out."""
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8"))
+    inside = [link.partition("#") for link in links if "://" not in link]
+    return [((path.parent / name) if name else path, anchor) for name, _, anchor in inside]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """What a link can name of a page: its headings, as GitHub writes them."""
+    headings = HEADING.findall(FENCE.sub("", path.read_text("utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def as_pattern(text: str) -> re.Pattern[str]:

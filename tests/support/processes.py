@@ -24,9 +24,16 @@ def binary() -> str:
     return str(get_binary_path())
 
 
+# Below the ports that the kernel gives to whoever connects: one of those may be taken again before
+# it is used, or while a server restarts. Each test process has its own, and no two askers the same.
+_ports = itertools.count(10_000 + os.getpid() % 100 * 200)
+
+
 def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server((HOST, port)):
+            return port
+    raise AssertionError("no port is left")
 
 
 class Process:

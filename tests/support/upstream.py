@@ -23,7 +23,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 
 
 class End(Enum):

@@ -1,11 +1,13 @@
 """The handlers behind every alias, on fakeredis and a provider without sockets."""
 
+import time
 from dataclasses import replace
 
 import orjson
 import pytest
 
 from api.app import PREFIXES, create_app
+from api.polling import poll_headers
 from common.bootstrap import build_services
 from common.errors import ProviderTimeout, ServiceUnavailable
 from common.jobs import Ending, JobStatus
@@ -111,6 +113,13 @@ def test_an_old_job_is_to_be_polled_less_often(front, monkeypatch):
         monkeypatch.setattr("api.polling.time.time", lambda age=age_seconds: created_at + age)
         pauses.append(int(front.poll(job_id).headers["openai-poll-after-ms"]))
     assert pauses == [500, 1000, 2000, 5000]
+
+
+def test_no_clock_that_is_off_keeps_a_caller_from_asking_again():
+    hour_ms = 3_600_000
+    now_ms = int(time.time() * 1000)
+    assert poll_headers(now_ms + hour_ms, now_ms + hour_ms)["retry-after"] == "60"
+    assert poll_headers(now_ms - hour_ms, now_ms - hour_ms)["retry-after"] == "5"
 
 
 @pytest.mark.parametrize("body", [b"", b"no", b"\xff", b"[]", b'{"model": 5}'])

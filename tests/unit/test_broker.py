@@ -1,5 +1,7 @@
 """How Celery is told where its broker is, and how failures of a broker come out."""
 
+import ssl
+
 import pytest
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection
@@ -20,7 +22,7 @@ def celery_for(broker_url, redis_url=STORE):
     ("url", "expected"),
     [
         ("redis://h:6380/2", "redis://h:6380/2"),
-        ("rediss://:p@h:6380/2", "rediss://:p@h:6380/2"),
+        ("rediss://:p@h:6380/2", "rediss://:p@h:6380/2?ssl_cert_reqs=required"),
         ("unix:///run/r.sock", "redis+socket:///run/r.sock?virtual_host=0"),
         ("unix://:p%40@/run/r.sock?db=3", "redis+socket://:p%40@/run/r.sock?virtual_host=3"),
         ("amqp://u:p@h:5672//", "amqp://u:p@h:5672//"),
@@ -41,6 +43,20 @@ def test_kombu_finds_the_server_behind_each_kind_of_url():
     assert (socket.hostname or socket.virtual_host) == "3" or "/run/r.sock" in str(socket.as_uri())
     sentinel = Connection(celery_for("redis+sentinel://:p@a:1/3?master=m").conf.broker_url)
     assert (sentinel.hostname, sentinel.port, sentinel.password) == ("a", 1, "p")
+
+
+@pytest.mark.parametrize(
+    ("query", "checked"),
+    [
+        ("", ssl.CERT_REQUIRED),
+        ("?ssl_ca_certs=/a.pem", ssl.CERT_REQUIRED),
+        ("?ssl_cert_reqs=optional", ssl.CERT_OPTIONAL),
+        ("?ssl_cert_reqs=none", ssl.CERT_NONE),
+    ],
+)
+def test_celery_checks_certificates_as_the_store_does(query, checked):
+    found = Connection(celery_for(f"rediss://h:6380/2{query}").conf.broker_url)
+    assert found.ssl["ssl_cert_reqs"] is checked
 
 
 def test_the_broker_is_the_store_when_it_has_no_url_of_its_own():

@@ -67,6 +67,13 @@ def test_names_can_be_allowed():
     assert not is_refused({"host": "three.example"}, allowed_hosts="*")
 
 
+def test_names_that_are_set_hold_on_every_address():
+    named = {"host": "0.0.0.0", "allowed_hosts": "one.example"}
+    assert not is_refused({"host": "one.example"}, **named)
+    assert not is_refused({"host": "10.0.0.7:8080"}, **named)
+    assert is_refused({"host": "evil.example", "origin": "http://evil.example"}, **named)
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "odd", ""])
 def test_a_browser_that_says_the_page_is_another_sites_is_believed(site):
     assert is_refused({**OWN, "sec-fetch-site": site})

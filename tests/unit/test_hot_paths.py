@@ -1,10 +1,14 @@
 """The short way around Flask's dispatch answers as the long way does."""
 
+from dataclasses import replace
+from urllib.parse import quote
+
 import pytest
 
 from api.app import PREFIXES, create_app
 from common.bootstrap import build_services
 from common.settings import load_settings
+from tests.support.stored_jobs import DONE, claimed, submitted
 
 
 @pytest.fixture
@@ -38,6 +42,24 @@ def test_both_ways_answer_the_same(app, prefix, method, path, body):
     route, _, query = path.partition("?")
     long = app.test_client().open(f"{prefix}{route}/?{query}", method=method, data=body)
     assert shown(short) == shown(long)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "response_id", ["resp/1+2=", "a/cancel/b", "ü 1", "a?b#c;d", "a%2Fb", "~."]
+)
+def test_whatever_a_provider_calls_a_response_it_is_found_by_that_name(
+    app, store, prefix, response_id
+):
+    job = submitted(store, request=b'{"model":"m","input":"hi"}')
+    store.finish(claimed(store, job), replace(DONE, response_id=response_id))
+    client, path = app.test_client(), f"{prefix}/responses/{quote(response_id, safe='')}"
+    assert client.get(path).status_code == 200
+    assert client.get(f"{path}?stream=true").status_code == 200
+    assert client.get(f"{path}/input_items").status_code == 200
+    assert client.post(f"{path}/cancel").status_code == 200
+    assert client.delete(path).get_json()["id"] == response_id
+    assert client.get(path).get_json()["error"]["code"] == "job_not_found"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from common.bootstrap import build_services
 from common.errors import ServiceUnavailable
 from common.keyring import Keyring
+from common.settings import Settings
 from common.store.scripts import Scripts
 from common.store.virtual_keys import KeyStore
 from tests.support.keys import make_key, store_key
@@ -124,6 +126,27 @@ def test_true_lets_nobody_in_without_keys_and_false_everybody_with_keys(switched
     store_key(keys)
     switched.is_away = True
     assert Keyring(switched, [], "false").is_open
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_warned"),
+    [
+        ({}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "10.0.0.7", "require_keys": "false"}, True),
+        ({"host": "0.0.0.0", "allowed_hosts": "gateway.example.com"}, False),
+        ({"host": "0.0.0.0", "require_keys": "true"}, False),
+    ],
+)
+def test_an_open_gateway_that_others_reach_warns_by_the_names_of_the_settings(
+    store, caplog, settings, is_warned
+) -> None:
+    ring = build_services(Settings(**settings), store=store).keyring
+    with caplog.at_level(logging.INFO):
+        ring.start() if settings.get("require_keys") == "false" else ring.refresh()
+    said = [record for record in caplog.records if "MUNINN_REQUIRE_KEYS" in record.getMessage()]
+    assert [record.levelno for record in said] == [logging.WARNING] * is_warned
+    assert all("MUNINN_ALLOWED_HOSTS" in record.getMessage() for record in said)
 
 
 def test_a_key_is_stored_only_in_the_place_of_what_was_read(keys) -> None:

@@ -104,7 +104,7 @@ def test_the_janitor_counts_whom_it_rescues_and_fails(store: JobStore) -> None:
     care = JobMaintenance(store, services.queue.message)
     settings = services.settings.model_copy(update={"max_attempts": 2, "lease_seconds": 0.0})
     janitor = Janitor(
-        care, services.queue, services.dispatcher, settings, metrics=services.metrics.jobs
+        care, services.queue, services.webhooks.dispatcher, settings, metrics=services.metrics.jobs
     )
     job = submitted(store)
     for outcome in ("requeued", "failed"):

@@ -126,6 +126,14 @@ def test_compose_waits_for_the_store_and_for_running_jobs() -> None:
         assert grace_seconds > load_settings({}).shutdown_grace_seconds
 
 
+def test_compose_passes_on_every_setting_but_those_that_it_decides_itself() -> None:
+    decided = "REDIS_URL BROKER_URL HOST PORT DATA_DIR EMBEDDED_FSYNC PROVIDERS_FILE METRICS_DIR"
+    left = {f"MUNINN_{name}" for name in [*decided.split(), "METRICS_HOST", "METRICS_PORT"]}
+    expected = {variable_of(field) for field in Settings.model_fields} - left
+    for name in ("api", "worker"):
+        assert expected <= set(compose()["services"][name]["environment"])
+
+
 def test_compose_names_only_variables_that_exist() -> None:
     known = {variable_of(field) for field in Settings.model_fields} | set(WELL_KNOWN.values())
     for name in ("api", "worker"):

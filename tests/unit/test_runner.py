@@ -182,10 +182,10 @@ def test_a_second_message_for_a_job_runs_nothing(store):
 
 def test_a_job_is_held_while_it_runs_and_let_go_after(store):
     held = []
-    bench = Bench(store, lambda request, call: held.append(bench.leases.is_idle) or {})
+    bench = Bench(store, lambda request, call: held.append(bench.leases.held_count()) or {})
     bench.run()
-    assert held == [False]
-    assert bench.leases.is_idle
+    assert held == [1]
+    assert bench.leases.held_count() == 0
 
 
 def test_a_handed_back_job_is_queued_again_without_counting_as_a_failure(store):

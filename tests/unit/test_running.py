@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from api.__main__ import main as start_front
 from common.running import child as child_module
 from common.running.banner import banner
 from common.running.child import Child, ChildSpec, describe_end
@@ -231,6 +232,28 @@ def test_a_wrong_option_is_exit_code_2(
     assert "muninn" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--name", "Team A"], "argument --name: 'Team A': use up to 63 lower-case letters"),
+        (["--name", ""], "argument --name: '': use up to"),
+        (
+            ["--name", "a", "--models", "gpt-4o"],
+            "argument --models: 'gpt-4o': write provider/model",
+        ),
+        (["--name", "a", "--rpm", "1" + "0" * 30], "argument --rpm: must be a whole number"),
+        (["--name", "a", "--expires", "999999w"], "argument --expires: must be a time such as"),
+    ],
+)
+def test_a_wrong_field_of_a_new_key_is_exit_code_2_and_named(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", *arguments])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_taken_port_is_one_line_and_nothing_is_started(
     tmp_path: Path, clean_environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +265,18 @@ def test_a_taken_port_is_one_line_and_nothing_is_started(
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in shown.err
     assert shown.err.count("\n") == 1
     assert not data_dir.exists()
+
+
+def test_a_front_alone_says_of_a_taken_port_in_one_line_too(
+    clean_environ: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        clean_environ.setenv("MUNINN_PORT", str(port))
+        assert start_front() == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"muninn: the front cannot listen on 127.0.0.1:{port}: Address already")
+    assert shown.count("\n") == 1
 
 
 def test_a_data_directory_that_cannot_be_made_is_one_line(

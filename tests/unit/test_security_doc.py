@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from common.settings import Settings, variable_of
-
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text("utf-8")
 
@@ -13,11 +11,6 @@ def test_every_test_that_it_names_exists():
     named = set(re.findall(r"`(test_\w+)`", TEXT))
     assert len(named) > 10
     assert named <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
-
-
-def test_every_setting_that_it_names_exists():
-    known = {variable_of(field) for field in Settings.model_fields}
-    assert set(re.findall(r"MUNINN_[A-Z_]+[A-Z]", TEXT)) <= known
 
 
 def test_every_file_that_it_names_exists():

@@ -71,6 +71,29 @@ def test_the_broker_is_the_store_unless_it_is_set() -> None:
             {"MUNINN_PROVIDERS": '{"a": {"base_url": "ftp://a"}}'},
             "MUNINN_PROVIDERS.a.base_url: must start with http:// or https://",
         ),
+        *[
+            (
+                {"MUNINN_PROVIDERS": json.dumps({"a": {"base_url": url}})},
+                "MUNINN_PROVIDERS.a.base_url: must name a host",
+            )
+            for url in ("http://", "http://[a", "http://a:port", "http://a b", "http://a/\nb")
+        ],
+        (
+            {"MUNINN_PROVIDERS": '{"a": {"base_url": "http://a", "auth_header": "a b"}}'},
+            "MUNINN_PROVIDERS.a.auth_header: must be the name of a header",
+        ),
+        (
+            {"MUNINN_PROVIDERS": '{"a": {"base_url": "http://a", "headers": {"b": "c\\n"}}}'},
+            "MUNINN_PROVIDERS.a.headers: must be names and values",
+        ),
+        (
+            {"MUNINN_PROVIDERS": '{"a": {"base_url": "http://a", "read_timeout_seconds": 1e9}}'},
+            "MUNINN_PROVIDERS.a.read_timeout_seconds: Input should be less than",
+        ),
+        (
+            {"MUNINN_PROVIDERS": '{"a": {"base_url": "http://a", "api_key": "€"}}'},
+            "provider a: its key is not what HTTP can send",
+        ),
         (
             {"MUNINN_PROVIDERS": '{"a": {"url": "http://a"}}'},
             "MUNINN_PROVIDERS.a.url: there is no such field",

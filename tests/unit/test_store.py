@@ -40,6 +40,23 @@ def test_a_created_job_has_a_record_an_index_entry_and_a_message(store: JobStore
     assert message["headers"]["id"] == job.id
 
 
+@pytest.mark.parametrize("off_ms", [-90_000_000, 90_000_000])
+def test_a_front_whose_clock_is_far_off_takes_no_deadline_from_a_job(
+    store: JobStore, off_ms: int
+) -> None:
+    now_ms = maintenance(store).now_ms()
+    claim = claimed(store, submitted(store, created_at_ms=now_ms + off_ms))
+    assert 0 <= claim.started_at_ms - claim.created_at_ms < 10_000
+    assert store.finish(claim, DONE)
+
+
+def test_when_a_job_was_made_is_told_as_its_front_has_told_it(store: JobStore) -> None:
+    made_at_ms = maintenance(store).now_ms() - 1000
+    record = store.get(submitted(store, created_at_ms=made_at_ms).id)
+    assert record is not None
+    assert record.created_at_ms == made_at_ms
+
+
 def test_a_waiting_job_has_no_expiry(store: JobStore) -> None:
     job = submitted(store)
     assert store.client.ttl(store.keys.job(job.id)) == -1

@@ -15,7 +15,7 @@ from common.store.keys import ENDED_CHANNEL
 from tests.support.waiting import wait_until
 
 JOB = "00000000-0000-4000-8000-000000000001"
-SOON_SECONDS = 2.0
+SOON_SECONDS = 10.0
 
 
 def record(status: JobStatus) -> JobRecord:

@@ -179,10 +179,9 @@ def test_a_job_past_its_queue_deadline_is_let_through_for_its_worker_to_tell(
     store: JobStore,
 ) -> None:
     now_ms = maintenance(store).now_ms()
-    first, second = (
-        submitted(store, owner="key_1", max_running=1, created_at_ms=created)
-        for created in (now_ms, now_ms - store.limits.queue_deadline_ms - 1)
-    )
+    first, second = (submitted(store, owner="key_1", max_running=1) for _ in range(2))
+    long_ago = now_ms - store.limits.queue_deadline_ms - 1
+    store.client.hset(store.keys.job(second.id), "created_at", long_ago)
     assert claim(store, first)
     assert claim(store, second)
 

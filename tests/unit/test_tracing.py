@@ -15,8 +15,9 @@ from common import tracing
 from common.errors import CallAborted, ProviderAnsweredError
 from common.providers.base import ProviderAnswer, ProviderRequest, UpstreamCall
 from common.providers.echo import EchoProvider
+from common.providers.observed import ObservedBackgroundProvider, observed
 from common.settings import SettingsError, load_settings
-from common.tracing.calls import TracedBackgroundProvider, traced_provider
+from common.tracing.calls import traced_calls
 from common.tracing.exporting import WithoutOrphans
 from common.tracing.front import TracedFront
 from common.tracing.posts import TracedSender
@@ -111,7 +112,7 @@ def test_an_attempt_says_how_it_ended_and_not_what_was_said(spans, exported):
 
 
 def test_a_call_says_what_it_used(spans, exported):
-    traced_provider(EchoProvider("echo"), spans.tracer).create(REQUEST, UpstreamCall())
+    observed(EchoProvider("echo"), traced_calls(spans.tracer)).create(REQUEST, UpstreamCall())
     span = only(exported)
     assert (span.name, span.kind) == ("chat hello", SpanKind.CLIENT)
     assert span.attributes["gen_ai.usage.input_tokens"] == 1
@@ -119,7 +120,8 @@ def test_a_call_says_what_it_used(spans, exported):
 
 
 def test_a_stream_that_is_left_early_ends_its_span(spans, exported):
-    stream = traced_provider(EchoProvider("echo"), spans.tracer).stream(REQUEST, UpstreamCall())
+    provider = observed(EchoProvider("echo"), traced_calls(spans.tracer))
+    stream = provider.stream(REQUEST, UpstreamCall())
     next(iter(stream))
     assert exported.get_finished_spans() == ()
     stream.close()
@@ -147,7 +149,7 @@ class Background:
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_failure_is_told_by_its_code_alone(spans, exported, whole):
     failure = ProviderAnsweredError(429, "planted: you said …", code="slow_down")
-    provider = traced_provider(Background(failure), spans.tracer)
+    provider = observed(Background(failure), traced_calls(spans.tracer))
     with pytest.raises(ProviderAnsweredError):
         (provider.submit if whole else provider.submit_stream)(REQUEST, UpstreamCall(), "key")
     span = only(exported)
@@ -157,7 +159,7 @@ def test_a_failure_is_told_by_its_code_alone(spans, exported, whole):
 
 
 def test_a_call_that_we_closed_is_no_failure(spans, exported):
-    provider = traced_provider(Background(CallAborted("lost")), spans.tracer)
+    provider = observed(Background(CallAborted("lost")), traced_calls(spans.tracer))
     with pytest.raises(CallAborted):
         provider.create(REQUEST, UpstreamCall())
     span = only(exported)
@@ -166,8 +168,8 @@ def test_a_call_that_we_closed_is_no_failure(spans, exported):
 
 def test_a_background_provider_stays_one(spans, exported):
     answer = ProviderAnswer({"id": "r", "usage": None}, b"{}")
-    provider = traced_provider(Background(answer), spans.tracer)
-    assert isinstance(provider, TracedBackgroundProvider)
+    provider = observed(Background(answer), traced_calls(spans.tracer))
+    assert isinstance(provider, ObservedBackgroundProvider)
     assert provider.retrieve("r", UpstreamCall()) is answer
     assert only(exported).name == "retrieve response"
     assert provider.with_more == "kept"

@@ -3,6 +3,8 @@
 -- can live at most, the newest bounds of gates ('gate bound' each, with '-' for none), then the
 -- record's fields.
 -- Record, index and message come to be together or not at all.
+local CLOCK_SLACK_MS = 5000
+
 local function given(name)
   for i = 9, #ARGV, 2 do
     if ARGV[i] == name then return ARGV[i + 1] end
@@ -26,6 +28,10 @@ if redis.call('ZCARD', QUEUED) + redis.call('ZCARD', PARKED) + redis.call('ZCARD
 end
 redis.call('DEL', EVENTS) -- of a job that had this id and was deleted
 redis.call('HSET', JOB, 'status', 'queued', 'attempt', 0, unpack(ARGV, 9))
+-- Deadlines are told by the store's clock. A front's is shown as long as it may be right.
+if math.abs(now - given('created_at')) > CLOCK_SLACK_MS then
+  redis.call('HSET', JOB, 'created_at', now)
+end
 count_minute(now, 'submitted')
 local longest_life_ms = tonumber(ARGV[7])
 for gate, bound in string.gmatch(ARGV[8], '(%S+) (%S+)') do
