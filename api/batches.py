@@ -71,7 +71,7 @@ def cancel(services: Services, incoming: Incoming, batch_id: str) -> Reply:
     batch = _find(services, incoming, batch_id)
     for item, job in zip(batch.items, services.batches.jobs(batch.items), strict=True):
         if job is not None and job.status not in TERMINAL:
-            services.store.cancel(item.job_id)
+            services.store.cancel(item.job_id, services.queue.message(item.job_id))
     return show(services, incoming, batch_id)
 
 

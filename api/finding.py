@@ -6,6 +6,7 @@ from api.auth import Caller
 from common.errors import JobNotFound
 from common.jobs import JobRecord, is_job_id
 from common.log_context import note
+from common.queue import JobQueue
 from common.store import JobStore
 
 LONGEST_ID = 512
@@ -37,9 +38,9 @@ def find_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
     return record
 
 
-def cancel_job(store: JobStore, caller: Caller, any_id: str) -> JobRecord:
+def cancel_job(store: JobStore, queue: JobQueue, caller: Caller, any_id: str) -> JobRecord:
     """The caller's job after it was cancelled, or as it is if it had ended. Raises as ``find_job``
     does."""
     record = find_job(store, caller, any_id)
-    store.cancel(record.id)
+    store.cancel(record.id, queue.message(record.id))
     return find_job(store, caller, record.id)

@@ -80,7 +80,7 @@ def _shown(services: Services, caller: Caller, record: JobRecord, seconds: int) 
 def cancel(services: Services, incoming: Incoming, job_id: str) -> Reply:
     """``POST /v1/async/responses/{id}/cancel``."""
     caller = identify(services, incoming)
-    record = cancel_job(services.store, caller, job_id)
+    record = cancel_job(services.store, services.queue, caller, job_id)
     return json_reply(envelope(record) | key_field(services, caller, record))
 
 

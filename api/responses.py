@@ -96,7 +96,8 @@ def retrieve(services: Services, incoming: Incoming, response_id: str) -> Reply:
 
 def cancel(services: Services, incoming: Incoming, response_id: str) -> Reply:
     """``POST …/responses/{id}/cancel``: a job that has ended is answered as it is."""
-    return poll_reply(cancel_job(services.store, identify(services, incoming), response_id))
+    caller = identify(services, incoming)
+    return poll_reply(cancel_job(services.store, services.queue, caller, response_id))
 
 
 def delete(services: Services, incoming: Incoming, response_id: str) -> Reply:

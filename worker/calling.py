@@ -133,7 +133,7 @@ class JobCaller:
         return record is None or record.status is JobStatus.CANCELLED
 
     def cancel_abandoned(self, job_id: str) -> None:
-        """If the job was cancelled while it waited and its provider works on it in background,
+        """If the job was given up while it waited and its provider works on it in background,
         tell the provider; by the row's key, for one of the caller's ended with the job."""
         try:
             abandoned = self._persistence.until_done(lambda: self._store.abandoned_upstream(job_id))

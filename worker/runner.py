@@ -150,6 +150,8 @@ class JobRunner:
         )
         if delay_seconds is None:
             self._fail(claim, error)
+            if claim.upstream_id is not None:
+                self._caller.cancel_abandoned(claim.job_id)
             return
         log.info(
             "job will be tried again: job_id=%s attempt=%d code=%s delay_seconds=%.1f",

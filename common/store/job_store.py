@@ -15,7 +15,7 @@ from common.store.discards import Discards
 from common.store.gates import gate_fields, newest_bounds
 from common.store.keys import Keys
 from common.store.pressure import MemoryPressure
-from common.store.records import FIELDS, claim_of, new_job_fields, record_of
+from common.store.records import FIELDS, claim_of, is_given_up, new_job_fields, record_of
 from common.store.scripts import Argument, Scripts, store_errors
 
 QUEUE_FULL_RETRY_SECONDS = 5.0
@@ -165,12 +165,12 @@ class JobStore:
         return bool(self.scripts.run_after(alias, "note_upstream", keys, args))
 
     def abandoned_upstream(self, job_id: str) -> tuple[bytes, str] | None:
-        """Shape and upstream id of a job that was cancelled while a provider works on it."""
-        fields = ["status", "shape", "upstream_id"]
+        """Shape and upstream id of a job that was given up while a provider works on it."""
+        fields = ["status", "shape", "upstream_id", "error"]
         with store_errors():
             values: list[Any] = self.client.hmget(self.keys.job(job_id), fields)
-        status, shape, upstream_id = values
-        if status != JobStatus.CANCELLED.value.encode() or upstream_id is None:
+        status, shape, upstream_id, error = values
+        if upstream_id is None or not is_given_up(status, error):
             return None
         return shape, upstream_id.decode()
 
@@ -245,9 +245,12 @@ class JobStore:
             args += job
         return {token.decode() for token in self.scripts.run("heartbeat", keys, args)}
 
-    def cancel(self, job_id: str) -> JobStatus | None:
-        """Cancel a job that has not ended; the status afterwards, None when there is no job."""
-        args: list[Argument] = [job_id, self.limits.keep_input_bytes]
+    def cancel(self, job_id: str, message: bytes = b"") -> JobStatus | None:
+        """Cancel a job that has not ended; the status afterwards, None when there is no job.
+
+        ``message`` brings a worker if a provider is to be told of it and none runs the job.
+        """
+        args: list[Argument] = [job_id, self.limits.keep_input_bytes, message]
         answer = self.scripts.run("cancel", self.keys.of_script(job_id), args)
         if isinstance(answer, list):
             self.on_cancelled()

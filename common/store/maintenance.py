@@ -83,8 +83,11 @@ class JobMaintenance:
             job_id
             for index in ("queued", "held")
             for job_id in due_jobs(self._store, index, enqueued_before_ms)
-            if self._run("expire", job_id, [job_id, error, keep, enqueued_before_ms]) == "failed"
+            if self._expire(job_id, [job_id, error, keep, enqueued_before_ms]) == "failed"
         ]
+
+    def _expire(self, job_id: str, args: list[Any]) -> str:
+        return self._run("expire", job_id, [*args, self._message(job_id)])
 
     def enqueued_at_ms(self, job_id: str) -> int | None:
         """When a waiting job was put in the queue; None when it does not wait."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from common.errors import DeadlineExceeded, WorkerLost
 from common.jobs import Claim, Delivery, DeliveryState, JobRecord, JobStatus, NewJob
 
 FIELDS = [
@@ -112,6 +113,15 @@ def summary_of(job_id: str, values: Sequence[bytes | None]) -> JobRecord | None:
     """The record out of the values of SUMMARY_FIELDS; None when there is none."""
     by_name = dict(zip(SUMMARY_FIELDS, values, strict=True))
     return record_of(job_id, [by_name.get(field) for field in FIELDS])
+
+
+def is_given_up(status: bytes | None, error: bytes | None) -> bool:
+    """Whether a job with these in its record ended although its provider may still work on it."""
+    if status == JobStatus.CANCELLED.value.encode():
+        return True
+    if status != JobStatus.FAILED.value.encode() or error is None:
+        return False
+    return orjson.loads(error).get("code") in (WorkerLost.code, DeadlineExceeded.code)
 
 
 def claim_of(job_id: str, token: str, now_ms: int, values: Sequence[bytes | None]) -> Claim:

@@ -15,7 +15,7 @@ from common.errors import (
     ProviderUnreachable,
     ServiceUnavailable,
 )
-from common.inference import CallOptions
+from common.inference import CallOptions, Inference
 from common.jobs import JobStatus, NewJob
 from common.settings import load_settings
 from tests.support.fakes import RESPONSE, FakeProvider, inference_on
@@ -53,7 +53,7 @@ class Bench:
             owner="",
             request=b'{"model": "m", "input": "x"}',
             options=(options or CallOptions()).to_json(),
-            shape=b"{}",
+            shape=b'{"model": "m"}',
             ttl_seconds=60,
             created_at_ms=int(time.time() * 1000),
             fingerprint="f",
@@ -229,6 +229,19 @@ def test_a_job_that_waited_too_long_fails_without_a_call(store):
     record = store.get(JOB_ID)
     assert (record.status, record.error["code"]) == (JobStatus.FAILED, "deadline_exceeded")
     assert bench.provider.requests == []
+
+
+def test_a_provider_that_works_on_a_job_that_comes_too_late_is_told(store, monkeypatch):
+    told = []
+    monkeypatch.setattr(Inference, "cancel_upstream", lambda self, *args: told.append(args))
+    bench = Bench(store, queue_deadline_seconds=0.000001)
+    bench.submit()
+    claim = store.claim(JOB_ID, "first")
+    store.note_upstream(claim, "resp_1")
+    store.release(claim, b"")
+    bench.runner.run(JOB_ID)
+    assert store.get(JOB_ID).error["code"] == "deadline_exceeded"
+    assert told == [("m", "resp_1", None)]
 
 
 class FlakyStore:

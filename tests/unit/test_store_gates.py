@@ -248,8 +248,11 @@ def test_a_called_job_whose_worker_stops_is_passed_on(wide: JobStore) -> None:
     assert claim(wide, second) is None
     wide.finish(held, DONE)
     assert take(wide, CALLED_QUEUE) == second.id
-    assert wide.pass_on(second.id, build_message(second.id))
-    assert take(wide, CALLED_QUEUE) == second.id
+    passed_on = build_message(second.id)
+    assert wide.pass_on(second.id, passed_on)
+    care = maintenance(wide)
+    assert care.promote_parked(care.now_ms() + 60_000) == [], "its new message is known"
+    assert wide.client.lrange(CALLED_QUEUE, 0, -1) == [passed_on]
 
 
 def test_jobs_that_are_tried_again_take_turns_with_the_others_of_their_key(wide: JobStore) -> None:

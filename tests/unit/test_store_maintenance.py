@@ -1,9 +1,15 @@
 """Leases, and looking after jobs that nobody holds, on fakeredis."""
 
-from common.jobs import JobStatus
+from collections.abc import Callable
+
+import pytest
+
+from common.jobs import Claim, JobStatus, NewJob
+from common.queue import build_message
 from common.store.job_store import JobStore
 from common.store.keys import JOBS_QUEUE
 from tests.support.stored_jobs import (
+    FAILED,
     claimed,
     indexed,
     lease_runs_out,
@@ -127,3 +133,55 @@ def test_a_broken_record_does_not_stand_in_the_way_of_the_others(store: JobStore
     store.client.hset(store.keys.job(broken.id), "lost", "not a number")
     store.client.zadd(store.keys.index("running", 0), {broken.id: 1, sound.id: 2})
     assert maintenance(store).rescue(3, max_attempts=3) == {sound.id: "requeued"}
+
+
+def given_to_provider(store: JobStore) -> tuple[NewJob, Claim]:
+    """A running job whose provider works on it in its background; all messages were taken."""
+    job = submitted(store)
+    claim = claimed(store, job)
+    assert store.note_upstream(claim, "resp_1")
+    store.client.delete(JOBS_QUEUE)
+    return job, claim
+
+
+def cancelled_while_parked(store: JobStore, job: NewJob, claim: Claim) -> None:
+    store.release(claim, b"", delay_seconds=60, error={"code": "x", "message": "y"})
+    assert store.cancel(job.id, build_message(job.id)) is JobStatus.CANCELLED
+
+
+def lost_with_its_worker(store: JobStore, job: NewJob, claim: Claim) -> None:
+    lease_runs_out(store, job)
+    assert maintenance(store).rescue(2, max_attempts=1) == {job.id: "failed"}
+
+
+def expired_in_the_queue(store: JobStore, job: NewJob, claim: Claim) -> None:
+    store.release(claim, b"")
+    care = maintenance(store)
+    assert care.expire_queued(care.now_ms() + 1) == [job.id]
+
+
+@pytest.mark.parametrize(
+    "give_up", [cancelled_while_parked, lost_with_its_worker, expired_in_the_queue]
+)
+def test_a_worker_hears_of_a_job_that_is_given_up_while_its_provider_works(
+    store: JobStore, give_up: Callable[[JobStore, NewJob, Claim], None]
+) -> None:
+    job, claim = given_to_provider(store)
+    give_up(store, job, claim)
+    assert store.client.llen(JOBS_QUEUE) == 1
+    assert store.abandoned_upstream(job.id) == (job.shape, "resp_1")
+
+
+def test_nobody_hears_of_a_job_that_failed_by_its_provider(store: JobStore) -> None:
+    job, claim = given_to_provider(store)
+    assert store.finish(claim, FAILED)
+    assert store.client.llen(JOBS_QUEUE) == 0
+    assert store.abandoned_upstream(job.id) is None
+
+
+def test_nobody_hears_of_a_job_on_which_no_provider_works(store: JobStore) -> None:
+    job = submitted(store)
+    claim = claimed(store, job)
+    store.client.delete(JOBS_QUEUE)
+    cancelled_while_parked(store, job, claim)
+    assert store.client.llen(JOBS_QUEUE) == 0

@@ -281,6 +281,6 @@ def test_a_worker_hears_of_a_cancel_when_a_provider_works_on_the_job_that_waits_
     assert claim(store, first)
     assert claim(store, second) is None
     store.client.delete(JOBS_QUEUE)  # all messages were taken
-    assert store.cancel(second.id) is JobStatus.CANCELLED
+    assert store.cancel(second.id, build_message(second.id)) is JobStatus.CANCELLED
     assert messages(store) == [second.id]
     assert store.abandoned_upstream(second.id)

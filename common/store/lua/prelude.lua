@@ -30,6 +30,11 @@ local function push(message)
   if message ~= '' and QUEUE then redis.call('LPUSH', QUEUE, message) end
 end
 
+-- A provider may work on a job that ends while no worker runs it: its message brings one who says so.
+local function tell_upstream(message)
+  if redis.call('HEXISTS', JOB, 'upstream_id') == 1 then push(message) end
+end
+
 local function leave_indexes(id)
   redis.call('ZREM', QUEUED, id)
   redis.call('ZREM', RUNNING, id)

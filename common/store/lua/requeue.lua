@@ -5,6 +5,7 @@ local id, message, now = ARGV[1], ARGV[4], now_ms()
 local called = redis.call('HGET', JOB, 'held_message')
 local is_called = QUEUE and called and called ~= '' and redis.call('ZSCORE', PARKED, id)
 if is_called and ARGV[2] == 'taken' then
+  redis.call('HSET', JOB, 'held_message', message)
   call_now(id, message, now)
   return 'requeued'
 end

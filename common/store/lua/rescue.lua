@@ -10,6 +10,7 @@ end
 local lost = redis.call('HINCRBY', JOB, 'lost', 1)
 if lost >= tonumber(ARGV[3]) then
   redis.call('HSET', JOB, 'error', ARGV[4], 'attempts', redis.call('HGET', JOB, 'attempt'))
+  tell_upstream(message)
   end_job(id, 'failed', now, ARGV[5])
   return 'failed'
 end
