@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
@@ -84,9 +85,9 @@ def test_after_the_last_event_there_is_nothing(client, v1):
 
 def test_the_providers_id_leads_to_the_stream_while_it_runs_and_after(client, v1, upstream):
     go = threading.Event()
-    begun, *others = [{**each} for each in events()]
+    upstream_id = f"resp_{uuid.uuid4().hex}"  # other tests' jobs have the usual one
+    begun, *others = json.loads(json.dumps(events()).replace(RESPONSE["id"], upstream_id))
     upstream.script = [[sse_head(), event(begun), go, *map(event, others), b"0\r\n\r\n"]]
-    upstream_id = RESPONSE["id"]
     seen = take(start(client, "upstream/m"), 2)
     job_id = seen[0].response.id
     wait_until(lambda: poll(v1, upstream_id).status_code == 200, "the provider's id is known")
