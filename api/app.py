@@ -6,6 +6,7 @@ from functools import partial
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as FlaskMethodNotAllowed
+from werkzeug.routing import PathConverter
 
 from api import (
     batches,
@@ -36,13 +37,20 @@ Handler = Callable[..., Reply]
 # One set of handlers at every place that an OpenAI SDK's base_url may point to.
 PREFIXES = ("/openai/v1", "/openai", "/v1")
 
-# A provider's id of a response may have slashes, and servers decode them.
+
+class ResponseId(PathConverter):
+    """An id in a path. A provider's may have slashes, and servers decode them; what ends like
+    another route is that route, and has its methods alone."""
+
+    regex = r"[^/].*?(?<!/cancel)(?<!/input_items)"
+
+
 RESPONSES_ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/responses", responses.create),
-    ("GET", "/responses/<path:response_id>", responses.retrieve),
-    ("DELETE", "/responses/<path:response_id>", responses.delete),
-    ("POST", "/responses/<path:response_id>/cancel", responses.cancel),
-    ("GET", "/responses/<path:response_id>/input_items", input_items.list_items),
+    ("GET", "/responses/<id:response_id>", responses.retrieve),
+    ("DELETE", "/responses/<id:response_id>", responses.delete),
+    ("POST", "/responses/<id:response_id>/cancel", responses.cancel),
+    ("GET", "/responses/<id:response_id>/input_items", input_items.list_items),
 ]
 
 ENVELOPE_ROUTES: list[tuple[str, str, Handler]] = [
@@ -86,6 +94,7 @@ def create_app(services: Services) -> Flask:
     app = Flask("muninn", static_folder=None)
     # A doubled slash is an unknown path: for it too a redirect would come as HTML.
     app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = ResponseId
     for prefix in PREFIXES:
         for method, path, handler in RESPONSES_ROUTES:
             _add(app, services, method, prefix + path, handler)

@@ -123,6 +123,8 @@ def _item(
     try:
         check_create_request(body)
         request = SubmitRequest(caller, parse_headers(incoming), orjson.dumps(body), body)
+        if request.is_streamed:
+            raise InvalidValue("A job of a batch cannot be streamed.", param="stream")
         submission = prepare_submission(services, incoming, request)
         services.inference.check(body, submission.caller_key)
         return custom_id, submission

@@ -16,6 +16,7 @@ from common.jobs import JobRecord, JobStatus
 FIRST_STORED_SEQUENCE = 2
 
 _CLOSING = {"completed": "response.completed", "incomplete": "response.incomplete"}
+_WHO_SERVED = ("provider", "model_requested", "model_deployment")
 
 
 def as_job_event(event: dict[str, Any], job_id: str, sequence: int) -> dict[str, Any]:
@@ -56,7 +57,9 @@ def closing_event(record: JobRecord) -> dict[str, Any]:
     a crash could still undo."""
     response = orjson.loads(response_view(record)) | {"id": record.id}
     kind = _CLOSING.get(str(response.get("status")), "response.failed")
-    return _own_event(kind, response, sequence_after(record))
+    served = response.get("extra_fields") or {}
+    about = {name: served[name] for name in _WHO_SERVED if name in served}
+    return _own_event(kind, response, sequence_after(record), **about)
 
 
 def sequence_after(record: JobRecord) -> int:

@@ -136,6 +136,10 @@ def test_one_webhook_tells_of_the_end_of_the_last_job(place: Muninn, receiver: U
         ([{"body": {"model": "echo/hello"}}], "requests[0].custom_id"),
         ([{"custom_id": "a", "body": {"model": 5}}], "requests[0].body.model"),
         ([{"custom_id": "a", "body": {"model": "nope/x"}}], "requests[0].body.model"),
+        (
+            [{"custom_id": "a", "body": {"model": "echo/hello", "stream": True}}],
+            "requests[0].body.stream",
+        ),
         ([{"custom_id": "a", "body": {"model": "echo/hello"}}] * 2, "requests"),
         (requests_of(*["echo/hello"] * 1001), "requests"),
     ],

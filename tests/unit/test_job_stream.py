@@ -8,7 +8,7 @@ import pytest
 from common import job_stream
 from common.errors import JobNotFound, ServiceUnavailable
 from common.job_stream import JobStream
-from common.job_stream_events import as_job_event, restarted_event
+from common.job_stream_events import as_job_event, closing_event, restarted_event
 from common.jobs import JobRecord, JobStatus
 from common.sse import SseEvent
 from common.store.job_events import StoredEvent
@@ -274,3 +274,10 @@ def test_a_job_that_was_not_streamed_and_failed_says_so():
     told = read(record=PLAIN, looks=[failed])
     assert numbers(told) == [0, 1, 2]
     assert told[-1]["type"] == "response.failed"
+
+
+def test_the_last_event_says_who_served_as_those_before_it_do():
+    served = {"provider": "p", "model_requested": "p/alias", "model_deployment": "real"}
+    result = RESPONSE | {"extra_fields": {**served, "latency": 3, "raw_request": {"a": 1}}}
+    event = closing_event(replace(DONE, result=orjson.dumps(result)))
+    assert event["extra_fields"] == {**served, "request_type": "responses", "chunk_index": 9}

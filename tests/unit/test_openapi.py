@@ -118,7 +118,7 @@ def test_what_is_documented_is_what_is_served() -> None:
     served = {(method.lower(), "/openai/v1" + path) for method, path, _ in RESPONSES_ROUTES}
     served |= {(method.lower(), path) for method, path, _ in (*ENVELOPE_ROUTES, *OPERATIONS_ROUTES)}
 
-    assert {(method, re.sub(r"<(?:path:)?\w+>", "{id}", path)) for method, path in served} == {
+    assert {(method, re.sub(r"<(?:id:)?\w+>", "{id}", path)) for method, path in served} == {
         (method, path) for method, path, _ in OPERATIONS
     }
 
